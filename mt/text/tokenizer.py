@@ -1,0 +1,155 @@
+"""SentencePiece models in use: text to token ids and back, one model per language or one for both."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mt.errors import ModelFolderError, TokenizerError
+from mt.text.symbols import BOS, EOS, PAD, UNK
+
+if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
+
+__all__ = ["Tokenizer", "TokenizerPair"]
+
+JOINT, SOURCE, TARGET = "joint.spm", "source.spm", "target.spm"
+
+
+class Tokenizer:
+    """One SentencePiece model. Equal models are equal tokenizers; instances can be pickled.
+
+    Args:
+        processor: a loaded model with the reserved ids of `mt.text.symbols`
+        origin: where the model is from, for the error
+
+    Raises:
+        TokenizerError: the model is empty or has other reserved ids
+    """
+
+    def __init__(self, processor: "SentencePieceProcessor", *, origin: str) -> None:
+        ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if ids != (PAD, UNK, BOS, EOS):
+            raise TokenizerError(
+                f"{origin} has other reserved ids than mt: pad, unk, bos, eos are {ids} and must be "
+                f"{(PAD, UNK, BOS, EOS)} (-1 stands for absent); train it with --pad_id={PAD} --unk_id={UNK} "
+                f"--bos_id={BOS} --eos_id={EOS}, or let mt-train train one"
+            )
+        self._processor = processor
+        self.fingerprint: str = hashlib.sha256(processor.serialized_model_proto()).hexdigest()
+        """SHA-256 of the model, in hexadecimal."""
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Tokenizer":
+        """Load a model.
+
+        Raises:
+            TokenizerError: the file is missing, damaged, or a model with other reserved ids
+        """
+        try:
+            model = Path(path).read_bytes()
+        except OSError as error:
+            raise TokenizerError(f"the tokenizer {path} cannot be read: {error.strerror}") from error
+        return cls.from_bytes(model, origin=str(path))
+
+    @classmethod
+    def from_bytes(cls, model: bytes, *, origin: str = "the tokenizer") -> "Tokenizer":
+        """Load a model from the content of its file; see `from_file`."""
+        from sentencepiece import SentencePieceProcessor
+
+        try:
+            if not model:
+                raise TokenizerError(f"{origin} is empty and not a SentencePiece model")
+            processor = SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise TokenizerError(f"{origin} is damaged or not a SentencePiece model") from error
+        return cls(processor, origin=origin)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text, without BOS and EOS; the empty text has none."""
+        ids: list[list[int]] = self._processor.encode(list(texts))
+        return ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each sequence of token ids: PAD, BOS and EOS vanish, UNK shows as "⁇"."""
+        dropped = {PAD, BOS, EOS}
+        kept = [[token for token in row if token not in dropped] for row in ids]
+        texts: list[str] = self._processor.decode(kept) if kept else []
+        return texts
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return the piece of each token id, where "▁" marks the start of a word."""
+        return [self._processor.id_to_piece(token) for token in ids]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, wholly or not at all."""
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            partial.write_bytes(self._processor.serialized_model_proto())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        """Return the size of the vocabulary, reserved ids included."""
+        return self._processor.get_piece_size()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tokenizer) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Tokenizer.from_bytes, (self._processor.serialized_model_proto(),)
+
+
+@dataclass(frozen=True)
+class TokenizerPair:
+    """The tokenizers of both sides; the same one twice where the languages share a vocabulary."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def joint(self) -> bool:
+        """Whether both sides share one vocabulary."""
+        return self.source == self.target
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over both models, in hexadecimal."""
+        return hashlib.sha256((self.source.fingerprint + self.target.fingerprint).encode()).hexdigest()
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write joint.spm, or source.spm and target.spm, into a folder, which is made if need be."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        models = {JOINT: self.source} if self.joint else {SOURCE: self.source, TARGET: self.target}
+        for name, tokenizer in models.items():
+            tokenizer.save(folder / name)
+
+    @classmethod
+    def from_folder(cls, folder: str | os.PathLike[str]) -> "TokenizerPair":
+        """Load what `save` wrote.
+
+        Raises:
+            ModelFolderError: the folder or a model is missing, or joint and separate models are mixed
+            TokenizerError: a model is damaged or has other reserved ids
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise ModelFolderError(f"{folder} is not a folder; a folder with tokenizers is expected")
+        found = [name for name in (JOINT, SOURCE, TARGET) if (folder / name).exists()]
+        if found == [JOINT]:
+            joint = Tokenizer.from_file(folder / JOINT)
+            return cls(source=joint, target=joint)
+        if found == [SOURCE, TARGET]:
+            return cls(source=Tokenizer.from_file(folder / SOURCE), target=Tokenizer.from_file(folder / TARGET))
+        raise ModelFolderError(
+            f"{folder} holds {' and '.join(found) or 'no tokenizer'}; expected either {JOINT} alone, "
+            f"or {SOURCE} and {TARGET}"
+        )
