@@ -1,0 +1,186 @@
+"""Batches by tokens: which rows go together, in which order, and how they become tensors."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from datasets import Dataset as Corpus
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mt.errors import DataError
+from mt.text.symbols import BOS, EOS, PAD
+
+__all__ = ["Batch", "EncodedPairs", "ResumableLoader", "TokenBatchLoader", "TokenBatches", "pad"]
+
+BUCKET_WIDTH = 2  # tokens; rows whose lengths fall into the same bucket are shuffled among each other
+
+
+class Batch(NamedTuple):
+    """A batch of sentence pairs, padded."""
+
+    src: Tensor  # token ids with EOS, [B, S]
+    src_lengths: Tensor  # [B]
+    tgt_in: Tensor  # BOS and the target, [B, T]
+    tgt_out: Tensor  # the target and EOS, [B, T]
+    lines: list[int]  # where each pair stands in the corpus
+    sources: list[str]  # raw text
+    references: list[str]  # raw text
+
+
+def pad(rows: list[list[int]]) -> Tensor:
+    """Stack rows of token ids into [B, longest], filled up with PAD."""
+    return pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], batch_first=True, padding_value=PAD)
+
+
+class EncodedPairs(Dataset[Batch]):
+    """Turns a list of row numbers into a batch.
+
+    Args:
+        corpus: columns `src`, `tgt` (token ids without BOS and EOS), `source`, `target` (raw text) and `line`.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+
+    def __getitem__(self, rows: list[int]) -> Batch:
+        """Collate the pairs at rows."""
+        columns: dict[str, Any] = self.corpus[rows]
+        src = [[*ids, EOS] for ids in columns["src"]]
+        return Batch(
+            src=pad(src),
+            src_lengths=torch.tensor([len(ids) for ids in src]),
+            tgt_in=pad([[BOS, *ids] for ids in columns["tgt"]]),
+            tgt_out=pad([[*ids, EOS] for ids in columns["tgt"]]),
+            lines=columns["line"],
+            sources=columns["source"],
+            references=columns["target"],
+        )
+
+
+class TokenBatches(Sampler[list[int]]):
+    """Rows of similar length, as many as fit into a token budget on either side; the batches in random order.
+
+    The order depends on (seed, epoch) alone, so that (epoch, position) is the whole state. Every epoch has the
+    same number of batches, and so has every rank: rows are packed by the upper bounds of their length buckets,
+    and only rows with equal bounds change places from epoch to epoch.
+
+    Args:
+        src_lengths: tokens of each row with EOS, [rows].
+        tgt_lengths: likewise.
+        tokens_per_batch: limit on B * S and on B * T.
+        seed: of the order.
+        rank: of this process.
+        world_size: number of processes that share the batches.
+        shuffle: False gives batches from short to long, the same in every epoch.
+
+    Raises:
+        DataError: if a row is longer than the budget, or there are fewer rows than processes.
+    """
+
+    def __init__(
+        self,
+        *,
+        src_lengths: NDArray[np.int64],
+        tgt_lengths: NDArray[np.int64],
+        tokens_per_batch: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        shuffle: bool = True,
+    ) -> None:
+        longest = int(max(src_lengths.max(), tgt_lengths.max()))
+        if longest > tokens_per_batch:
+            raise DataError(
+                f"a sentence of {longest} tokens does not fit into data.tokens_per_batch={tokens_per_batch}: "
+                f"raise it to at least {longest}, or lower data.max_length so that the sentence is dropped"
+            )
+        if len(src_lengths) < world_size:
+            raise DataError(f"{len(src_lengths)} sentence pairs cannot be shared by {world_size} processes")
+        self.seed, self.rank, self.world_size, self.shuffle = seed, rank, world_size, shuffle
+        self.epoch = 0
+        self.position = 0
+        """Batches of this epoch that were handed out."""
+        bounds = [np.minimum(-(-side // BUCKET_WIDTH) * BUCKET_WIDTH, longest) for side in (src_lengths, tgt_lengths)]
+        # serpentine: every other target bucket runs from long to short sources, so that neighbours stay alike
+        self._src_key = np.where((bounds[1] // BUCKET_WIDTH) % 2 == 0, bounds[0], -bounds[0])
+        self._tgt_key = bounds[1]
+        order = np.lexsort((self._src_key, self._tgt_key))
+        self._sizes = _pack(np.maximum(*bounds)[order], tokens_per_batch, divisible_by=world_size)
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch on one rank."""
+        return len(self._sizes) // self.world_size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of an epoch, unless it is the one that is running (called by Lightning)."""
+        if epoch != self.epoch:
+            self.epoch, self.position = epoch, 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches of this rank from the current position on."""
+        random = np.random.default_rng([self.seed, self.epoch if self.shuffle else 0])
+        order = np.lexsort((random.random(len(self._tgt_key)), self._src_key, self._tgt_key))
+        batches = np.split(order, np.cumsum(self._sizes)[:-1])
+        turns = random.permutation(len(batches)) if self.shuffle else np.arange(len(batches))
+        for turn in turns[self.rank :: self.world_size][self.position :]:
+            yield batches[turn].tolist()
+
+
+def _pack(lengths: NDArray[np.int64], budget: int, *, divisible_by: int) -> list[int]:
+    """Cut a sequence of row lengths into batches: as many rows as fit, then the largest batches halved until even."""
+    sizes: list[int] = []
+    rows = longest = 0
+    for length in lengths.tolist():
+        if (rows + 1) * max(longest, length) > budget:
+            sizes.append(rows)
+            rows = longest = 0
+        rows += 1
+        longest = max(longest, length)
+    sizes.append(rows)
+    while len(sizes) % divisible_by:
+        largest = max(range(len(sizes)), key=sizes.__getitem__)
+        half = sizes[largest] // 2
+        sizes[largest : largest + 1] = [half, sizes[largest] - half]
+    return sizes
+
+
+class TokenBatchLoader(DataLoader[Batch]):
+    """Serves the batches that a sampler composes."""
+
+    def __init__(self, *, corpus: Corpus, batches: TokenBatches, num_workers: int = 0) -> None:
+        super().__init__(
+            EncodedPairs(corpus),
+            sampler=batches,
+            batch_size=None,
+            num_workers=num_workers,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # else every pass draws from, and so moves, the global one
+        )
+        self.batches = batches
+
+
+class ResumableLoader(TokenBatchLoader):
+    """Knows how many batches it has handed out, and goes on there after a restart.
+
+    Lightning stores `state_dict` in its checkpoints and calls `load_state_dict` when it resumes. The position is
+    counted where batches leave the loader, not in the sampler, which runs ahead of it when there are workers.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """Yield the rest of the epoch."""
+        # being a generator, this starts to run at the first batch, when Lightning has set the epoch
+        for batch in super().__iter__():
+            self.batches.position += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where this loader stands."""
+        return {"epoch": self.batches.epoch, "position": self.batches.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go to where another loader over the same corpus stood."""
+        self.batches.epoch, self.batches.position = state["epoch"], state["position"]

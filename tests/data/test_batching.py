@@ -1,0 +1,144 @@
+"""Batches by tokens: every row once, within budget, resumable, shared fairly among ranks."""
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt.data.batching import BUCKET_WIDTH, EncodedPairs, ResumableLoader, TokenBatches
+from mt.errors import DataError
+
+lengths = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=8, max_size=150)
+
+
+def sampler(pairs, **options):
+    src, tgt = (np.array(side, dtype=np.int64) for side in zip(*pairs, strict=True))
+    return TokenBatches(src_lengths=src, tgt_lengths=tgt, **{"tokens_per_batch": 100, **options})
+
+
+@given(lengths, st.integers(0, 5))
+@settings(deadline=None, max_examples=50)
+def test_every_row_once_within_the_budget(pairs, epoch):
+    batches = sampler(pairs, seed=3)
+    batches.set_epoch(epoch)
+    drawn = list(batches)
+    assert sorted(row for batch in drawn for row in batch) == list(range(len(pairs)))
+    assert len(drawn) == len(batches)
+    for batch in drawn:
+        for side in (0, 1):
+            assert len(batch) * max(pairs[row][side] for row in batch) <= 100
+
+
+@given(lengths, st.integers(2, 4))
+@settings(deadline=None, max_examples=50)
+def test_ranks_share_all_rows_in_equal_counts(pairs, world_size):
+    ranks = [list(sampler(pairs, seed=1, rank=rank, world_size=world_size)) for rank in range(world_size)]
+    assert len({len(rank) for rank in ranks}) == 1
+    assert all(batch for rank in ranks for batch in rank)
+    assert sorted(row for rank in ranks for batch in rank for row in batch) == list(range(len(pairs)))
+
+
+@pytest.fixture
+def pairs():
+    random = np.random.default_rng(0)
+    return [tuple(pair) for pair in random.integers(1, 30, size=(200, 2)).tolist()]
+
+
+def test_order_depends_on_seed_and_epoch_alone(pairs):
+    def order(seed, epoch):
+        batches = sampler(pairs, seed=seed)
+        batches.set_epoch(epoch)
+        return list(batches)
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_rows_change_company_from_epoch_to_epoch():
+    batches = sampler([(5, 5)] * 100, seed=1)
+    first = {frozenset(batch) for batch in batches}
+    batches.set_epoch(1)
+    assert first != {frozenset(batch) for batch in batches}
+
+
+def test_little_is_wasted_on_padding(pairs):
+    """Real rows of Multi30k-like lengths: at least 85% of what is computed on the target side is real."""
+    random = np.random.default_rng(1)
+    tgt = np.clip(random.normal(14, 5, 5000).astype(int), 3, 40)
+    src = np.clip(tgt + random.normal(0, 3, 5000).astype(int), 3, 40)
+    rows = list(zip(src.tolist(), tgt.tolist(), strict=True))
+    drawn = list(sampler(rows, tokens_per_batch=2048))
+    padded = sum(len(batch) * max(rows[row][1] for row in batch) for batch in drawn)
+    assert tgt.sum() / padded > 0.85
+
+
+def test_without_shuffling_short_ones_come_first(pairs):
+    batches = sampler(pairs, shuffle=False)
+    buckets = [max((pairs[row][1] + 1) // BUCKET_WIDTH for row in batch) for batch in batches]
+    assert buckets == sorted(buckets)
+
+
+@pytest.fixture
+def corpus():
+    count = 60
+    return Dataset.from_dict(
+        {
+            "src": [[4 + i % 7] * (1 + i % 9) for i in range(count)],
+            "tgt": [[5] * (1 + i % 5) for i in range(count)],
+            "source": [f"source {i}" for i in range(count)],
+            "target": [f"target {i}" for i in range(count)],
+            "line": list(range(1, count + 1)),
+        }
+    )
+
+
+def loader(corpus, **options):
+    columns = corpus.to_dict()
+    pairs = [(len(s) + 1, len(t) + 1) for s, t in zip(columns["src"], columns["tgt"], strict=True)]
+    return ResumableLoader(corpus=corpus, batches=sampler(pairs, tokens_per_batch=40, seed=5), **options)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_resumed_loader_goes_on_where_the_other_stopped(corpus, num_workers):
+    whole = loader(corpus)
+    whole.batches.set_epoch(2)
+    uninterrupted = [batch.lines for batch in whole]
+    stopped = loader(corpus, num_workers=num_workers)
+    stopped.batches.set_epoch(2)
+    batches = iter(stopped)
+    seen = [next(batches).lines for _ in range(4)]
+    resumed = loader(corpus, num_workers=num_workers)
+    resumed.load_state_dict(stopped.state_dict())
+    resumed.batches.set_epoch(2)  # as Lightning does once more
+    assert seen + [batch.lines for batch in resumed] == uninterrupted
+    resumed.batches.set_epoch(3)
+    assert len(list(resumed)) == len(uninterrupted)
+
+
+def test_loading_leaves_the_global_random_state_alone(corpus):
+    before = torch.get_rng_state()
+    list(loader(corpus))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_batch_is_padded_and_shifted(corpus):
+    batch = EncodedPairs(corpus)[[0, 2]]
+    assert batch.src.tolist() == [[4, 3, 0, 0], [6, 6, 6, 3]]
+    assert batch.src_lengths.tolist() == [2, 4]
+    assert batch.tgt_in.tolist() == [[2, 5, 0, 0], [2, 5, 5, 5]]
+    assert batch.tgt_out.tolist() == [[5, 3, 0, 0], [5, 5, 5, 3]]
+    assert batch.lines == [1, 3]
+    assert batch.references == ["target 0", "target 2"]
+
+
+def test_a_sentence_over_the_budget_is_reported():
+    with pytest.raises(DataError, match=r"a sentence of 120 tokens does not fit into data.tokens_per_batch=100"):
+        sampler([(120, 3)])
+
+
+def test_too_few_rows_for_the_processes_are_reported():
+    with pytest.raises(DataError, match="3 sentence pairs cannot be shared by 4 processes"):
+        sampler([(3, 3)] * 3, world_size=4)
