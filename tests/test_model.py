@@ -1,0 +1,75 @@
+"""ModelSpec rejects what cannot be built; build_model builds what the spec says."""
+
+import pytest
+import torch
+from conftest import tiny_spec
+
+from mt.errors import ConfigError
+from mt.model import ModelSpec, build_model
+
+
+def test_spec_survives_plain_data():
+    spec = tiny_spec(tied_embeddings="none")
+    assert ModelSpec.from_dict(spec.to_dict()) == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cell": "standart"}, "cell 'standart' is unknown. Did you mean 'standard'?"),
+        ({"attention": "aditive"}, "Did you mean 'additive'?"),
+        ({"decoder": "x"}, "decoder 'x' is unknown. Valid: attentional"),
+        ({"tied_embeddings": "al"}, "Valid: all, none, target"),
+        ({"encoder_layers": 0}, "encoder_layers must be at least 1, not 0"),
+        ({"encoder_layers": "two"}, "encoder_layers must be of type int, not 'two'"),
+        ({"encoder_layers": True}, "encoder_layers must be of type int, not True"),
+        ({"dropout": 1.0}, r"dropout must lie in [0, 1), not 1.0"),
+        ({"tied_embeddings": "all"}, "they have 11 and 13 pieces"),
+        ({"hidden": 3}, "'hidden' is no setting of a model"),
+    ],
+)
+def test_wrong_values_are_named(change, message):
+    with pytest.raises(ConfigError) as caught:
+        tiny_spec(**change)
+    assert message in str(caught.value)
+
+
+def test_all_wrong_values_are_named_at_once():
+    with pytest.raises(ConfigError, match=r"cell .* unknown.*decoder .* unknown"):
+        tiny_spec(cell="a", decoder="b")
+
+
+def test_missing_vocabularies_are_named():
+    with pytest.raises(ConfigError, match="a model needs source_vocabulary and target_vocabulary"):
+        ModelSpec.from_dict({})
+
+
+@pytest.mark.parametrize(("tying", "embeddings"), [("none", 3), ("target", 2), ("all", 1)])
+def test_tying_shares_weights(tying, embeddings):
+    model = build_model(tiny_spec(tied_embeddings=tying, source_vocabulary=13))
+    weights = {model.encoder.embedding.weight, model.decoder.embedding.weight, model.output.weight}
+    assert len(weights) == embeddings
+
+
+@pytest.mark.parametrize("tying", ["none", "target", "all"])
+def test_loss_equals_plain_cross_entropy_and_ignores_padding(batch, tying):
+    model = build_model(tiny_spec(tied_embeddings=tying, source_vocabulary=13)).double()
+    src, lengths = batch
+    tgt_in = torch.tensor([[2, 4, 5], [2, 6, 0], [2, 0, 0]])
+    tgt_out = torch.tensor([[4, 5, 3], [6, 3, 0], [3, 0, 0]])
+    loss = model.loss(src, lengths, tgt_in, tgt_out, label_smoothing=0.1).smoothed
+    encoded = model.encoder(src, lengths)
+    features = model.decoder(tgt_in, model.decoder.memory(encoded.values, encoded.mask), encoded.summary)
+    expected = torch.nn.functional.cross_entropy(
+        model.output(features).flatten(0, 1),
+        tgt_out.flatten(),
+        ignore_index=0,
+        label_smoothing=0.1,
+        reduction="sum",
+    )
+    torch.testing.assert_close(loss, expected)
+    ours = torch.autograd.grad(loss, list(model.parameters()))
+    encoded = model.encoder(src, lengths)
+    theirs = torch.autograd.grad(expected, list(model.parameters()))
+    for mine, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, reference)
