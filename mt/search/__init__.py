@@ -1,0 +1,7 @@
+"""Finding the best translation: one loop, small strategies, any model that can predict one token."""
+
+from mt.search.hypothesis import Hypothesis
+from mt.search.loop import decode, length_limit
+from mt.search.strategies import Beam, Greedy, Strategy
+
+__all__ = ["Beam", "Greedy", "Hypothesis", "Strategy", "decode", "length_limit"]

@@ -1,0 +1,30 @@
+"""What a search finds."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+__all__ = ["Hypothesis"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypothesis:
+    """One translation of one sentence.
+
+    Search fills in ids, scores and attention; the translator, which knows the tokenizers, adds text and pieces.
+    """
+
+    ids: tuple[int, ...]
+    """Target token ids without BOS and EOS."""
+    score: float
+    """What hypotheses are ranked by: the sum of the token scores over the length penalty."""
+    token_scores: tuple[float, ...]
+    """Log-probability of each token and of EOS, nats."""
+    attention: Tensor = field(repr=False, compare=False)
+    """[len(ids) + 1, source tokens + 1]: where the model looked at each step; the last of both is EOS."""
+    text: str = ""
+    """The translation as raw text."""
+    pieces: tuple[str, ...] = ()
+    """One SentencePiece piece per id."""
+    source_pieces: tuple[str, ...] = ()
+    """Pieces of the source sentence."""
