@@ -1,0 +1,1 @@
+"""The Hydra configuration of `mt-train`, shipped as package `mt.conf`."""

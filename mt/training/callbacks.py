@@ -1,0 +1,215 @@
+"""What happens around the training steps: resume points, the model folder, the report, throughput."""
+
+import logging
+import platform
+import signal
+import time
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint, Timer
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from mt.data.batching import Batch
+from mt.model_folder import save_model
+from mt.text.symbols import PAD
+from mt.text.tokenizer import TokenizerPair
+from mt.training.module import BLEU, TranslationModule
+
+__all__ = ["Interrupted", "ModelExport", "ResumePoint", "Throughput", "ValidationReport"]
+
+logger = logging.getLogger(__name__)
+
+
+class Interrupted(Exception):
+    """Training was asked to stop and has saved everything; `signal_number` says by which signal."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+
+class ResumePoint(Checkpoint):
+    """Keeps one checkpoint from which training goes on exactly: every few seconds, and when asked to stop.
+
+    It is written after each validation, after a training step when `every_seconds` have passed, and at the end.
+    Ctrl-C and SIGTERM are answered with a last one and `Interrupted`; a second Ctrl-C stops at once.
+
+    Args:
+        path: of the checkpoint; replaced atomically.
+        every_seconds: least time between two checkpoints.
+    """
+
+    def __init__(self, *, path: str, every_seconds: float = 120.0) -> None:
+        self.path = path
+        self.every_seconds = every_seconds
+        self._saved_at = time.monotonic()
+        self._stop_signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen to signals."""
+        self._saved_at = time.monotonic()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._ask_to_stop)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is time, unless a validation follows: its results belong into the checkpoint."""
+        position = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
+        validation_follows = trainer.is_last_batch or (position + 1) % cast(int, trainer.val_check_batch) == 0
+        if not validation_follows and (self._stop_signal or time.monotonic() - self._saved_at >= self.every_seconds):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save with the results of the validation."""
+        if not trainer.sanity_checking and trainer.state.fn == "fit":
+            self._save(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the end, so that a finished run can be prolonged."""
+        self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._saved_at = time.monotonic()
+        if self._stop_signal is not None:
+            raise Interrupted(self._stop_signal)
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop_signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        logger.warning("%s: saving after this step ...", signal.Signals(number).name)
+
+
+class ModelExport(pl.Callback):
+    """Writes the model folder whenever a validation is the best so far, so that there is one to use at any time.
+
+    Args:
+        folder: the model folder.
+        tokenizers: of the model.
+        decoding: defaults for translating: beam_size, length_penalty, batch_tokens.
+        data_fingerprint: of the training corpus.
+        timer: measures the training.
+    """
+
+    def __init__(
+        self, *, folder: Path, tokenizers: TokenizerPair, decoding: dict[str, Any], data_fingerprint: str, timer: Timer
+    ) -> None:
+        self.folder = folder
+        self.tokenizers = tokenizers
+        self.decoding = decoding
+        self.data_fingerprint = data_fingerprint
+        self.timer = timer
+        self.best: float | None = None
+        """Validation BLEU of the exported model."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Remember the best BLEU over a restart."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See `state_dict`."""
+        self.best = state_dict["best"]
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Export if this validation is the best so far."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        bleu = float(trainer.callback_metrics[BLEU])
+        if self.best is None or bleu > self.best:
+            self.best = bleu
+            self._export(trainer, cast(TranslationModule, pl_module))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Export a model that was never validated."""
+        if self.best is None:
+            self._export(trainer, cast(TranslationModule, pl_module))
+
+    def _export(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        metric = None if self.best is None else {"name": BLEU, "score": self.best, "signature": module.signature}
+        record = {
+            "versions": {name: version(name) for name in ("mt", "torch", "pytorch-lightning", "sentencepiece")},
+            "python": platform.python_version(),
+            "data_fingerprint": self.data_fingerprint,
+            "step": trainer.global_step,
+            "epoch": trainer.current_epoch,
+            "train_seconds": round(self.timer.time_elapsed("train"), 1),
+            "metric": metric,
+            "decoding": self.decoding,
+        }
+        save_model(self.folder, model=module.model, spec=module.spec, tokenizers=self.tokenizers, training=record)
+
+
+class Throughput(pl.Callback):
+    """Logs the real target tokens that are trained on in a second, without the time for validation."""
+
+    def __init__(self, *, every_steps: int) -> None:
+        self.every_steps = every_steps
+        self.tokens = 0
+        self.seconds = 0.0
+        self._since = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._since = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget the time that validation took."""
+        self._since = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Count, and log now and then."""
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        self.tokens += int((batch.tgt_out != PAD).sum()) * trainer.world_size
+        if (batch_idx + 1) % self.every_steps == 0:
+            pl_module.log("train/tokens_per_second", self.tokens / self.seconds, prog_bar=True)
+            self.tokens, self.seconds = 0, 0.0
+
+
+class ValidationReport(pl.Callback):
+    """Logs a line and a few sample translations after each validation.
+
+    Args:
+        timer: measures the training.
+        samples: how many translations to show, evenly spread over the validation part.
+    """
+
+    def __init__(self, *, timer: Timer, samples: int = 3) -> None:
+        self.timer = timer
+        self.samples = samples
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report."""
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        module, metrics = cast(TranslationModule, pl_module), trainer.callback_metrics
+        minutes, seconds = divmod(int(self.timer.time_elapsed("train")), 60)
+        line = (
+            f"{minutes:3d}:{seconds:02d}  step {trainer.global_step:,}  epoch {trainer.current_epoch}  "
+            f"perplexity {metrics['validation/perplexity']:.2f}  BLEU {metrics[BLEU]:.2f}"
+        )
+        if "train/tokens_per_second" in metrics:
+            line += f"  {metrics['train/tokens_per_second']:,.0f} tokens/s"
+        logger.info(line)
+        shown = module.samples[:: max(1, len(module.samples) // max(1, self.samples))][: self.samples]
+        text = [f"  {s.source}\n  = {s.reference}\n  > {s.hypothesis}" for s in shown]
+        for sample in text:
+            logger.info(sample)
+        for writer in trainer.loggers:
+            if isinstance(writer, TensorBoardLogger):
+                writer.experiment.add_text("validation/samples", "\n\n".join(text), trainer.global_step)

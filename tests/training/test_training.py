@@ -1,0 +1,261 @@
+"""Whole small trainings in this process: resuming is exact, failures are clean, what a run leaves is complete."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from mt.commands import train as command
+from mt.errors import ConfigError, TrainingError
+from mt.model_folder import load_model
+from mt.training import callbacks
+from mt.translator import Translator
+
+SMALL = [
+    "data=grammar",
+    "data.train.pairs=60",
+    "data.validation.pairs=12",
+    "data.tokens_per_batch=150",
+    "data.max_length=100",
+    "tokenizer=char",
+    "tokenizer.vocab_size=80",
+    "model=small",
+    "model.embedding_size=8",
+    "model.encoder_size=8",
+    "model.decoder_size=8",
+    "model.attention_size=8",
+    "trainer=cpu",
+    "trainer.max_steps=14",
+    "trainer.val_check_interval=5",
+    "trainer.log_every_n_steps=2",
+    "scheduler.warmup_steps=3",
+]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(tmp_path, cache, monkeypatch):
+    """Train in tmp_path/NAME with `SMALL` and further overrides; returns the folder."""
+    monkeypatch.setattr(command, "set_up_logging", lambda _: None)
+
+    def train(name: str, *overrides: str) -> Path:
+        with initialize_config_module("mt.conf", version_base="1.3"):
+            config = compose(
+                "train",
+                overrides=[*SMALL, f"data.cache={cache}", f"name={name}", f"run_dir={tmp_path}/{name}", *overrides],
+            )
+        Path(config.run_dir).mkdir(exist_ok=True)
+        command.train(config)
+        return Path(config.run_dir)
+
+    return train
+
+
+def final_state(folder: Path) -> dict:
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return {
+        "weights": checkpoint["state_dict"],
+        "optimizer": checkpoint["optimizer_states"],
+        "schedule": checkpoint["lr_schedulers"],
+        "step": checkpoint["global_step"],
+        "position": checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader"),
+    }
+
+
+def assert_identical(a, b, where=""):
+    """Equal to the last bit, whatever is nested in what."""
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_identical(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for place, pair in enumerate(zip(a, b, strict=True)):
+            assert_identical(*pair, f"{where}[{place}]")
+    else:
+        assert a == b, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", ["cosine", "plateau"])
+@pytest.mark.parametrize("interval", [5, 7])
+def test_resuming_from_any_step_is_bit_identical(run, tmp_path, monkeypatch, scheduler, interval):
+    """Every checkpoint on the way, in mid-epoch, at an epoch's end and at a validation, leads to the same end."""
+    options = [f"scheduler={scheduler}", f"trainer.val_check_interval={interval}", "optimizer.lr=0.01"]
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    save = callbacks.ResumePoint._save
+
+    def save_and_keep(self, trainer):
+        save(self, trainer)
+        shutil.copy(self.path, kept / f"{len(list(kept.iterdir())):02d}-step{trainer.global_step}.ckpt")
+
+    monkeypatch.setattr(callbacks.ResumePoint, "_save", save_and_keep)
+    whole = run("whole", "callbacks.resume.every_seconds=0", *options)
+    monkeypatch.setattr(callbacks.ResumePoint, "_save", save)
+    checkpoints = sorted(kept.iterdir())
+    steps = [int(path.stem.split("step")[1]) for path in checkpoints]
+    assert set(range(1, 15)) - {interval, 2 * interval} <= set(steps)
+    for number, checkpoint in enumerate(checkpoints[:-1]):
+        resumed = run(f"resumed{number}", f"ckpt_path={checkpoint}", *options)
+        assert_identical(final_state(resumed), final_state(whole), checkpoint.name)
+
+
+def test_one_seed_gives_one_run_and_another_another(run):
+    first, again, other = run("first"), run("again"), run("other", "seed=2")
+    assert_identical(final_state(first), final_state(again))
+    weights = final_state(first)["weights"]
+    assert any(not torch.equal(weight, final_state(other)["weights"][name]) for name, weight in weights.items())
+
+
+def test_what_a_run_leaves(run):
+    folder = run("complete")
+    left = {path.name for path in folder.iterdir()}
+    assert {"config.yaml", "checkpoints", "logs", "model", "learning_curves.png", "summary.json"} <= left
+    config = OmegaConf.load(folder / "config.yaml")
+    assert config.datamodule.train.pairs == 60
+    assert not OmegaConf.missing_keys(config)
+    record = json.loads((folder / "model" / "training.json").read_text())
+    assert record["metric"]["name"] == "validation/bleu"
+    assert record["metric"]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
+    assert record["decoding"] == {"beam_size": 5, "length_penalty": 1.0, "batch_tokens": 1024}
+    assert {"mt", "torch", "pytorch-lightning", "sentencepiece"} == set(record["versions"])
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["steps"] == 14
+    assert summary["train_seconds"] > 0
+    assert Translator.from_folder(folder / "model").translate(["The dog sleeps."])[0].token_scores
+
+
+def test_the_best_validation_is_what_is_exported(run, monkeypatch):
+    scores = iter([5.0, 9.0, 3.0])
+    seen = []
+
+    def fake_score(hypotheses, references, *, metrics):
+        from mt.evaluation.metrics import MetricScore
+
+        seen.append(next(scores))
+        return [MetricScore("bleu", seen[-1], "signature")]
+
+    monkeypatch.setattr("mt.training.module.score_corpus", fake_score)
+    folder = run("best", "trainer.max_steps=15")
+    assert seen == [5.0, 9.0, 3.0]
+    record = json.loads((folder / "model" / "training.json").read_text())
+    assert (record["metric"]["score"], record["step"]) == (9.0, 10)
+    (best,) = folder.glob("checkpoints/step*.ckpt")
+    assert best.name == "step10-bleu9.00.ckpt"
+    weights = torch.load(best, weights_only=True)["state_dict"]
+    model = load_model(folder / "model").model
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, weights[f"model.{name}"])
+
+
+def test_training_lowers_the_loss(run):
+    folder = run("learns", "trainer.max_steps=60", "trainer.val_check_interval=20", "optimizer.lr=0.02")
+    (table,) = (folder / "logs" / "csv").glob("version_0/metrics.csv")
+    header, *rows = (line.split(",") for line in table.read_text().splitlines())
+    losses = [float(row[header.index("validation/loss")]) for row in rows if row[header.index("validation/loss")]]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_early_stopping_ends_the_run(run):
+    folder = run("early", "optimizer.lr=0.0", "callbacks.early_stopping.patience=1", "trainer.val_check_interval=2")
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 4
+
+
+def test_gradient_accumulation_and_epochs(run):
+    folder = run("epochs", "trainer.max_steps=-1", "trainer.max_epochs=2", "trainer.accumulate_grad_batches=3",
+                 "scheduler=constant")  # fmt: skip
+    assert json.loads((folder / "summary.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.parametrize("scheduler", ["constant", "inverse_sqrt"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_every_optimizer_and_schedule_trains(run, optimizer, scheduler):
+    folder = run("any", f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_steps=2")
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 2
+
+
+def test_a_run_is_never_overwritten(run):
+    folder = run("precious", "trainer.max_steps=2")
+    before = (folder / "config.yaml").read_text()
+    with pytest.raises(TrainingError, match=r"precious holds a run already: continue it with ckpt_path=last, or give"):
+        run("precious", "trainer.max_steps=3")
+    assert (folder / "config.yaml").read_text() == before
+
+
+def test_a_finished_run_can_be_prolonged_and_keeps_its_records(run):
+    folder = run("longer", "trainer.max_steps=4", "trainer.val_check_interval=2")
+    run("longer", "trainer.max_steps=8", "trainer.val_check_interval=2", "ckpt_path=last")
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 8
+    assert OmegaConf.load(folder / "config.1.yaml").trainer.max_steps == 4
+    assert len(list((folder / "logs" / "csv").iterdir())) == 2
+
+
+def test_nothing_to_resume(run):
+    with pytest.raises(TrainingError, match=r"last.ckpt does not exist, so there is nothing to continue"):
+        run("nothing", "ckpt_path=last")
+
+
+def test_a_damaged_checkpoint_is_reported_with_a_way_out(run):
+    folder = run("damaged")
+    last = folder / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match=r"last.ckpt is no usable checkpoint \(.*\): try ckpt_path=.*step\d+"):
+        run("damaged", "ckpt_path=last")
+
+
+def test_a_checkpoint_of_another_model_is_refused(run):
+    run("other_model", "trainer.max_steps=2")
+    with pytest.raises(TrainingError, match=r"belongs to another training \(decoder_size was 8 and is 9\)"):
+        run("other_model", "ckpt_path=last", "model.decoder_size=9")
+
+
+def test_checkpoints_hold_plain_data_only(run):
+    folder = run("plain")
+    for path in (folder / "checkpoints").iterdir():
+        torch.load(path, weights_only=True)
+
+
+def test_a_loss_that_is_not_finite_names_the_lines(run):
+    with pytest.raises(TrainingError, match=r"the loss of step \d+ is not finite.*pairs of lines \d+, \d+"):
+        run("nan", "optimizer.lr=1.0e+30", "scheduler.warmup_steps=0", "trainer.gradient_clip_val=null")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.lr=-1", "optimizer or scheduler cannot be built: Invalid learning rate"),
+        ("+optimizer.momentum=1", "unexpected keyword argument 'momentum'"),
+        ("trainer.max_steps=2", r"warm-up alone takes 3"),
+        ("trainer.precision=float99", r"pytorch_lightning.Trainer cannot be built: .*float99"),
+        ("trainer.gradient_clip_val=x", r"pytorch_lightning.Trainer cannot be built: .*gradient_clip_val"),
+    ],
+)
+def test_wrong_settings_end_before_training(run, override, message):
+    with pytest.raises(ConfigError, match=message):
+        run("wrong", "scheduler=cosine", override)
+
+
+def test_sentences_of_validation_are_kept_in_order(run, monkeypatch):
+    seen = []
+    end = callbacks.ValidationReport.on_validation_end
+
+    def look(self, trainer: pl.Trainer, module):
+        seen.append([sample.line for sample in module.samples])
+        end(self, trainer, module)
+
+    monkeypatch.setattr(callbacks.ValidationReport, "on_validation_end", look)
+    run("order", "trainer.max_steps=5")
+    assert seen == [list(range(1, 13))]
