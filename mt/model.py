@@ -11,6 +11,7 @@ from mt.errors import ConfigError, did_you_mean
 from mt.nn.attention import ATTENTIONS, Memory
 from mt.nn.cells import CELLS
 from mt.nn.decoder import DECODERS, AttentionalDecoder, Bridge, DecoderState
+from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
 from mt.nn.loss import Loss, chunked_cross_entropy
 from mt.nn.rnn import Bidirectional
@@ -184,8 +185,10 @@ class Seq2Seq(nn.Module):
 def build_model(spec: ModelSpec) -> Seq2Seq:
     """Build a freshly initialised model; draws from torch's global random generator."""
     make_cell, E, C = CELLS[spec.cell], spec.embedding_size, 2 * spec.encoder_size
-    target_embedding = _embedding(spec.target_vocabulary, E)
-    source_embedding = target_embedding if spec.tied_embeddings == "all" else _embedding(spec.source_vocabulary, E)
+    target_embedding = TokenEmbedding(vocabulary=spec.target_vocabulary, size=E)
+    source_embedding = target_embedding
+    if spec.tied_embeddings != "all":
+        source_embedding = TokenEmbedding(vocabulary=spec.source_vocabulary, size=E)
     encoder = RecurrentEncoder(
         embedding=source_embedding,
         layers=[
@@ -216,12 +219,3 @@ def build_model(spec: ModelSpec) -> Seq2Seq:
     else:
         output.weight = target_embedding.weight
     return Seq2Seq(encoder=encoder, decoder=decoder, output=output)
-
-
-def _embedding(vocabulary: int, size: int) -> nn.Embedding:
-    """Initialise with variance 1 / size, so that the tied output layer starts with logits of order 1."""
-    embedding = nn.Embedding(vocabulary, size, padding_idx=PAD)
-    nn.init.normal_(embedding.weight, std=size**-0.5)
-    with torch.no_grad():
-        embedding.weight[PAD].zero_()
-    return embedding

@@ -42,7 +42,11 @@ class LoadedModel:
 def save_model(
     folder: Path, *, model: Seq2Seq, spec: ModelSpec, tokenizers: TokenizerPair, training: dict[str, Any]
 ) -> None:
-    """Write a model folder; an older one in its place stays whole until the new one is complete."""
+    """Write a model folder; an older one in its place stays whole until the new one is complete.
+
+    Raises:
+        OSError, ModelFolderError: if it cannot be written.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
@@ -52,6 +56,8 @@ def save_model(
         tokenizers.save(scratch)
         (scratch / TRAINING).write_text(json.dumps(training, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         _replace(folder, scratch)
+    except safetensors.SafetensorError as error:
+        raise ModelFolderError(f"{folder} cannot be written: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

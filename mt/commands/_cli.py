@@ -128,7 +128,7 @@ def open_output(path: str | None) -> Iterator[TextIO]:
 
 def _standard_input_lines() -> Iterator[str]:
     for number, line in enumerate(sys.stdin.buffer, start=1):
-        yield lines._decode(line, Path("standard input"), number)
+        yield lines.decode_line(line, Path("standard input"), number)
 
 
 def _open_text_for_writing(path: Path, suffix: str) -> TextIO:

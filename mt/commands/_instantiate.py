@@ -1,14 +1,15 @@
 """The only place where Hydra builds objects."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
 
 from mt.errors import ConfigError, MTError
 
-__all__ = ["build"]
+__all__ = ["build", "require_values"]
 
 
 def build(node: Any, **arguments: Any) -> Any:
@@ -20,7 +21,7 @@ def build(node: Any, **arguments: Any) -> Any:
 
     Raises:
         MTError: as raised by what is built.
-        ConfigError: if it rejects its arguments, or a value of the node is missing.
+        ConfigError: if it rejects its arguments.
     """
     try:
         return hydra.utils.instantiate(node, _convert_="all", **arguments)
@@ -31,9 +32,18 @@ def build(node: Any, **arguments: Any) -> Any:
         if isinstance(cause, MTError):
             raise cause from None
         raise ConfigError(f"{node.get('_target_', 'the config')} cannot be built: {cause or error}") from error
-    except OmegaConfBaseException as error:
-        raise ConfigError(_missing(error)) from error
 
 
-def _missing(error: OmegaConfBaseException) -> str:
-    return f"the setting {error.full_key} has no value: {str(error).splitlines()[0]}"
+def require_values(config: DictConfig) -> None:
+    """Raise a ConfigError that names every setting that must be given and was not."""
+    missing = sorted(_marked_missing(OmegaConf.to_container(config, resolve=False), ""))
+    if missing:
+        raise ConfigError(f"no value was given for {', '.join(missing)}: add {missing[0]}=... to the command line")
+
+
+def _marked_missing(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _marked_missing(value, f"{path}.{key}" if path else str(key))
+    elif node == "???":
+        yield path

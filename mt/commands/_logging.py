@@ -22,7 +22,7 @@ def set_up_logging(log_file: Path) -> None:
     else:
         console = logging.StreamHandler(sys.stdout)
     console.setFormatter(logging.Formatter("%(message)s"))
-    file = logging.FileHandler(log_file, encoding="utf-8")
+    file = logging.FileHandler(log_file, encoding="utf-8", delay=True)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -37,4 +37,5 @@ def set_up_logging(log_file: Path) -> None:
     # advice by Lightning on what this project has decided: workers for tiny batches, an existing run folder
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.* is deprecated.*")
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

@@ -23,13 +23,16 @@ __all__ = ["check_overrides"]
 CONFIG_MODULE, CONFIG_NAME = "mt.conf", "train"
 
 
-def check_overrides(arguments: Sequence[str]) -> None:
+def check_overrides(arguments: Sequence[str]) -> list[str]:
     """Compose what the command line asks for, once for each value of a sweep.
+
+    Returns:
+        the same command line with the overrides last, where Hydra wants them.
 
     Raises:
         ConfigError: naming the part that is wrong, and the nearest valid one.
     """
-    options = get_args_parser().parse_args(list(arguments))
+    options = get_args_parser().parse_intermixed_args(list(arguments))
     search_path = [f"hydra.searchpath=[file://{os.path.abspath(options.config_dir)}]"] if options.config_dir else []
     with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
         for overrides in _each_run(options):
@@ -37,6 +40,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
                 compose(options.config_name or CONFIG_NAME, overrides=[*search_path, *overrides])
             except (HydraException, OmegaConfBaseException) as error:
                 raise ConfigError(_explain(error, overrides, search_path)) from error
+    return [*(text for text in arguments if text not in options.overrides), *options.overrides]
 
 
 def _each_run(options: Namespace) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,27 +10,30 @@ from pathlib import Path
 import hydra
 import pytorch_lightning as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar, Timer
+from pytorch_lightning.utilities import rank_zero_only
 
-from mt.commands._cli import print_error
-from mt.commands._instantiate import build
+from mt.commands._cli import DISK_FULL, print_error
+from mt.commands._instantiate import build, require_values
 from mt.commands._logging import set_up_logging
 from mt.commands._overrides import check_overrides
-from mt.errors import MTError, TrainingError
+from mt.errors import ConfigError, MTError, TrainingError
 from mt.pictures import learning_curves
 from mt.training.callbacks import Interrupted, ModelExport, Throughput, ValidationReport
 from mt.training.module import BLEU, TranslationModule
 
 __all__ = ["main", "train"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("mt.commands.train")  # also where __name__ is __main__
 
 
 def train(config: DictConfig) -> float | None:
     """Run one training as composed.
 
-    1. claim the run folder, or find the checkpoint to resume from
+    1. find the checkpoint to resume from, or make sure that the run folder is free
     2. load the corpora and train the tokenizers
     3. build model, callbacks and trainer, and fit
     4. draw the learning curves and write the summary
@@ -37,9 +41,11 @@ def train(config: DictConfig) -> float | None:
     Returns:
         the best validation BLEU, None if nothing was validated.
     """
+    require_values(config)
     folder = Path(config.run_dir)
-    checkpoint = _claim(folder, config)
-    set_up_logging(folder / "train.log")
+    checkpoint = _find_checkpoint(folder, config.ckpt_path)
+    if rank_zero_only.rank == 0:
+        set_up_logging(folder / "train.log")
     pl.seed_everything(config.seed, verbose=False)
     data = build(config.datamodule)
     tokenizers = data.load()
@@ -68,60 +74,91 @@ def train(config: DictConfig) -> float | None:
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=sys.stdout.isatty())
     parameters = sum(weight.numel() for weight in module.parameters())
     logger.info("%s parameters, %s", f"{parameters:,}", trainer.strategy.root_device)
+    if trainer.is_global_zero:
+        _record(config, folder)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     finally:
         for writer in loggers:
             writer.finalize("finished")
-        _draw(folder)
+        if trainer.is_global_zero:
+            _draw(folder)
     _summarise(folder, trainer, module, timer, export.best)
     return export.best
 
 
 def main() -> None:
     """Run the command."""
+    failures: list[MTError] = []
+
+    @hydra.main(version_base="1.3", config_path="pkg://mt.conf", config_name="train")
+    def compose_and_train(config: DictConfig) -> float | None:
+        # an Exception that leaves this function would become a traceback of Hydra's
+        try:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                _require_one_process(config)
+                config.run_dir = HydraConfig.get().runtime.output_dir
+            return train(config)
+        except MTError as error:  # the other runs of a sweep go on
+            print_error(str(error))
+            failures.append(error)
+            return None
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            problem = MTError(f"the run cannot be written: {error.strerror}. Its last checkpoint is whole")
+            print_error(str(problem))
+            failures.append(problem)
+            return None
+        except Interrupted as interrupted:
+            print(f"{interrupted}: everything is saved; the same command with ckpt_path=last goes on from here.")
+            sys.exit(128 + interrupted.signal_number)
+
     try:
-        check_overrides(sys.argv[1:])
-        _compose_and_train()
+        sys.argv[1:] = check_overrides(sys.argv[1:])
+        compose_and_train()
     except MTError as error:
         print_error(str(error))
-        sys.exit(2)
+        failures.append(error)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    sys.exit(2 if failures else 0)
 
 
-@hydra.main(version_base="1.3", config_path="pkg://mt.conf", config_name="train")
-def _compose_and_train(config: DictConfig) -> float | None:
-    try:
-        return train(config)
-    except MTError as error:
-        print_error(str(error))
-        sys.exit(2)  # an Exception would become a traceback of Hydra's
-    except Interrupted as interrupted:
-        print(f"{interrupted}: everything is saved; the same command with ckpt_path=last goes on from here.")
-        sys.exit(128 + interrupted.signal_number)
+def _require_one_process(config: DictConfig) -> None:
+    """Lightning's launcher would start the whole sweep anew in each of its processes."""
+    launched = "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_NTASKS" in os.environ
+    if config.trainer.devices not in (1, "1") and not launched:
+        raise ConfigError(
+            f"a sweep (-m) runs on one device, but trainer.devices={config.trainer.devices}: set trainer.devices=1, "
+            "or start the sweep under torchrun or SLURM"
+        )
 
 
-def _claim(folder: Path, config: DictConfig) -> Path | None:
-    """Write the config into the run folder and return the checkpoint to resume from.
+def _find_checkpoint(folder: Path, ckpt_path: str | None) -> Path | None:
+    """Return the checkpoint to resume from, None to start.
 
     Raises:
-        TrainingError: if the folder holds another run, or the checkpoint cannot be used.
+        TrainingError: if there is none, if it cannot be read, or if starting would overwrite another run.
     """
-    last, record = folder / "checkpoints" / "last.ckpt", folder / "config.yaml"
-    checkpoint = None
-    if config.ckpt_path is not None:
-        checkpoint = last if config.ckpt_path == "last" else Path(config.ckpt_path)
+    last = folder / "checkpoints" / "last.ckpt"
+    if ckpt_path is not None:
+        checkpoint = last if ckpt_path == "last" else Path(ckpt_path)
         _check_checkpoint(checkpoint)
-    elif record.exists():
+        return checkpoint
+    if rank_zero_only.rank == 0 and (last.parent.exists() or (folder / "model").exists()):
         advice = "continue it with ckpt_path=last" if last.exists() else "remove the folder if it is of no use"
         raise TrainingError(f"{folder} holds a run already: {advice}, or give this run another name with name=...")
-    text = OmegaConf.to_yaml(config, resolve=True)
-    if record.exists() and record.read_text(encoding="utf-8") != text:
+    return None
+
+
+def _record(config: DictConfig, folder: Path) -> None:
+    """Write the config into the run folder, beside those of earlier parts of the run."""
+    path, text = folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
         earlier = len(list(folder.glob("config.*.yaml"))) + 1
-        record.rename(folder / f"config.{earlier}.yaml")
-    record.write_text(text, encoding="utf-8")
-    return checkpoint
+        path.rename(folder / f"config.{earlier}.yaml")
+    path.write_text(text, encoding="utf-8")
 
 
 def _check_checkpoint(path: Path) -> None:
@@ -143,21 +180,22 @@ def _draw(folder: Path) -> None:
 
 
 def _summarise(folder: Path, trainer: pl.Trainer, module: TranslationModule, timer: Timer, best: float | None) -> None:
+    train_seconds = timer.time_elapsed("train")
     summary = {
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
-        "train_seconds": round(timer.time_elapsed("train"), 1),
+        "train_seconds": round(train_seconds, 1),
         BLEU: best,
         "signature": module.signature,
         "parameters": sum(weight.numel() for weight in module.parameters()),
     }
     if trainer.is_global_zero:
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    minutes, seconds = divmod(int(train_seconds), 60)
     result = "" if best is None else f", best validation BLEU {best:.2f}"
-    logger.info(
-        "%s steps in %s s%s; the model is in %s",
-        trainer.global_step,
-        summary["train_seconds"],
-        result,
-        folder / "model",
-    )
+    logger.info("%s steps in %d:%02d%s", f"{trainer.global_step:,}", minutes, seconds, result)
+    logger.info("the model is in %s; try it: mt-translate --model %s", folder / "model", folder / "model")
+
+
+if __name__ == "__main__":
+    main()

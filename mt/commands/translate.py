@@ -19,10 +19,8 @@ PICTURED = 20  # sentences of an attention picture
 
 
 def translate(
+    model: Annotated[str, typer.Option(metavar="FOLDER", help="Model folder, as mt-train leaves in runs/NAME/model.")],
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="Text, one sentence per line.")] = STDIN,
-    model: Annotated[
-        str, typer.Option(metavar="FOLDER", help="Model folder, as mt-train leaves in runs/NAME/model.")
-    ] = ...,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where to write.", show_default="standard output"),
@@ -63,9 +61,9 @@ def translate(
         window = 1
         print("One sentence per line; Ctrl-D ends.", file=sys.stderr)
     if attention is not None:
-        from mt.pictures import check_picture_path
+        from mt.pictures import ATTENTION_KINDS, check_picture_path
 
-        check_picture_path(attention)
+        check_picture_path(attention, ATTENTION_KINDS)
     from mt.translator import Translator  # loads torch
 
     translator = Translator.from_folder(model, device=device)

@@ -72,12 +72,12 @@ def read_lines(file: Path) -> Iterator[str]:
     try:
         with _OPENERS.get(file.suffix, _open_plain)(file) as stream:
             for number, line in enumerate(stream, start=1):
-                yield _decode(line, file, number)
+                yield decode_line(line, file, number)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{file} cannot be read: {error}; if it is damaged, fetch or compress it again") from error
 
 
-def _decode(line: bytes, file: Path, number: int) -> str:
+def decode_line(line: bytes, file: Path, number: int) -> str:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """What happens around the training steps: resume points, the model folder, the report, throughput."""
 
 import logging
+import os
 import platform
 import signal
 import time
@@ -67,7 +68,9 @@ class ResumePoint(Checkpoint):
         """Save if it is time, unless a validation follows: its results belong into the checkpoint."""
         position = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
         validation_follows = trainer.is_last_batch or (position + 1) % cast(int, trainer.val_check_batch) == 0
-        if not validation_follows and (self._stop_signal or time.monotonic() - self._saved_at >= self.every_seconds):
+        due = self._stop_signal is not None or time.monotonic() - self._saved_at >= self.every_seconds
+        # clocks and signals differ between processes, but all of them have to save together
+        if not validation_follows and trainer.strategy.reduce_boolean_decision(due, all=False):
             self._save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -80,10 +83,18 @@ class ResumePoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
-        trainer.save_checkpoint(self.path)
+        if (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches and not trainer.is_last_batch:
+            return  # gradients that are still being accumulated are in no checkpoint
+        part = Path(f"{self.path}.part")
+        try:
+            trainer.save_checkpoint(part)
+            if trainer.is_global_zero:
+                os.replace(part, self.path)
+        finally:
+            part.unlink(missing_ok=True)
         self._saved_at = time.monotonic()
-        if self._stop_signal is not None:
-            raise Interrupted(self._stop_signal)
+        if trainer.strategy.reduce_boolean_decision(self._stop_signal is not None, all=False):
+            raise Interrupted(self._stop_signal or signal.SIGTERM)
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop_signal = number

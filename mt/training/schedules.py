@@ -38,22 +38,23 @@ def cosine(optimizer: Optimizer, *, warmup_steps: int, total_steps: int, final_s
     Args:
         optimizer: whose learning rate is scheduled.
         warmup_steps: optimizer steps until the full learning rate.
-        total_steps: optimizer steps of the whole training; afterwards the rate stays at its lowest.
+        total_steps: optimizer steps of the whole training; afterwards the rate stays at its lowest. A training that is
+            shorter than the warm-up only warms up.
         final_share: share of the learning rate that is left at the end.
 
     Raises:
         ConfigError: if there is no end to fall to.
     """
-    if total_steps <= warmup_steps:
+    if total_steps < 1:
         raise ConfigError(
-            f"the cosine schedule ends after {total_steps} steps, but its warm-up alone takes {warmup_steps}: set "
-            "trainer.max_steps above scheduler.warmup_steps, or choose scheduler=inverse_sqrt, which needs no end"
+            f"the cosine schedule falls until a last step, but scheduler.total_steps is {total_steps}: set "
+            "trainer.max_steps, or choose scheduler=inverse_sqrt, which needs no end"
         )
 
     def share(step: int) -> float:
         if step < warmup_steps:
             return _warmup(step, warmup_steps)
-        done = min(1.0, (step - warmup_steps) / (total_steps - warmup_steps))
+        done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
         return final_share + (1 - final_share) * 0.5 * (1 + math.cos(math.pi * done))
 
     return Schedule(LambdaLR(optimizer, share))

@@ -76,7 +76,7 @@ def test_mistakes_end_with_code_2_and_no_traceback(tmp_path):
     for arguments, message in [
         (["optimizer.lrr=1"], "Did you mean 'optimizer.lr'?"),
         (["data=files", "data.root=nowhere", "data.source=en", "data.target=de"], "nowhere/train.en"),
-        (["experiment=quickstart", "tokenizer.vocab_size=900000"], "largest"),
+        (["experiment=quickstart", "tokenizer.vocab_size=900000"], "set the tokenizer's vocab_size to"),
     ]:
         done = mt("train", *arguments, f"data.cache={tmp_path}/cache", cwd=tmp_path)
         assert done.returncode == 2, done.stderr
@@ -85,7 +85,15 @@ def test_mistakes_end_with_code_2_and_no_traceback(tmp_path):
 
 
 def start_training(folder: Path, name: str, *options: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "mt.commands.train", *SMALL, f"name={name}", f"data.cache={folder}/cache", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "mt.commands.train",
+        *SMALL,
+        f"name={name}",
+        f"data.cache={folder}/cache",
+        *options,
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, cwd=folder, env=environment(folder), **pipes)
 
@@ -111,16 +119,42 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     last = tmp_path / "runs" / "killed" / "checkpoints" / "last.ckpt"
     wait_for_step(last, 14, killed)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     step = torch.load(last, weights_only=True)["global_step"]
     assert 14 <= step < 30, "the kill came too late to prove anything"
     resumed = start_training(tmp_path, "killed", *options, "ckpt_path=last")
     output, _ = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, output
-    ends = [torch.load(tmp_path / "runs" / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("whole", "killed")]
+    ends = [
+        torch.load(tmp_path / "runs" / name / "checkpoints" / "last.ckpt", weights_only=True)
+        for name in ("whole", "killed")
+    ]
     assert ends[0]["global_step"] == ends[1]["global_step"] == 30
     for name, weight in ends[0]["state_dict"].items():
         assert torch.equal(weight, ends[1]["state_dict"][name]), name
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_validate_together(tmp_path):
+    options = ["trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.devices=2", "+trainer.strategy=ddp"]
+    done = mt("train", *SMALL, *options, f"data.cache={tmp_path}/cache", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step 4 ") == 1
+    assert (tmp_path / "runs/quickstart/model/model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_every_choice_even_after_a_failure(tmp_path):
+    options = ["-m", "model.dropout=0.1,7,0.2", "trainer.max_steps=2", f"data.cache={tmp_path}/cache"]
+    done = mt("train", *SMALL, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "dropout must lie in [0, 1), not 7" in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    summaries = (tmp_path / "runs" / "quickstart").glob("*/summary.json")
+    assert sorted(path.parent.name for path in summaries) == ["0", "2"]
+    done = mt("train", *SMALL, "-m", "seed=1,2", "trainer.devices=2", "name=both", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a sweep (-m) runs on one device" in done.stderr
 
 
 @pytest.mark.slow
@@ -156,7 +190,19 @@ def test_help_explains(command, tmp_path):
 def test_the_installed_wheel_trains_from_another_directory(tmp_path):
     """The wheel alone: what it needs is taken from this environment, but not its source tree."""
     root = Path(__file__).parents[2]
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", tmp_path, root]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        tmp_path,
+        root,
+    ]
     subprocess.run(build, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("mt-*.whl")
     place = tmp_path / "site"
@@ -168,7 +214,7 @@ def test_the_installed_wheel_trains_from_another_directory(tmp_path):
     code = "import mt, sys; sys.stdout.write(mt.__file__)"
     origin = subprocess.run([sys.executable, "-c", code], cwd=elsewhere, env=env, capture_output=True, text=True)
     assert origin.stdout.startswith(str(place))
-    options = ["experiment=quickstart", "trainer.max_steps=5", "scheduler.warmup_steps=2", "data.train.pairs=2000"]
+    options = ["experiment=quickstart", "trainer.max_steps=5", "data.train.pairs=2000"]
     done = mt("train", *options, f"data.cache={tmp_path}/cache", cwd=elsewhere, env=env)
     assert done.returncode == 0, done.stderr
     assert (elsewhere / "runs/quickstart/model/model.safetensors").is_file()

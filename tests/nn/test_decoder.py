@@ -69,17 +69,16 @@ def test_attentional_decoder_follows_the_equations(batch):
     def gru_weights(prefix):
         return [weights[f"{prefix}.gru.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
+    scale = 6**0.5  # the square root of the embedding size
     for row, length in enumerate(lengths):
-        embedded = weights["encoder.embedding.weight"][src[row, :length]]
+        embedded = scale * weights["encoder.embedding.weight"][src[row, :length]]
         ahead = gru(embedded, np.zeros(4), *gru_weights("encoder.layers.0.left_to_right"))
         back = gru(embedded[::-1], np.zeros(4), *gru_weights("encoder.layers.0.right_to_left"))[::-1]
         values = np.concatenate([ahead, back], axis=1)
         summary = np.concatenate([ahead[-1], back[0]])
-        state = np.tanh(
-            weights["decoder.bridge.project.0.weight"] @ summary + weights["decoder.bridge.project.0.bias"]
-        )
+        state = np.tanh(weights["decoder.bridge.project.0.weight"] @ summary + weights["decoder.bridge.project.0.bias"])
         for t, token in enumerate(TGT_IN[row]):
-            previous = weights["decoder.embedding.weight"][token]
+            previous = scale * weights["decoder.embedding.weight"][token]
             context, _ = additive_attention(
                 state,
                 values,

@@ -42,7 +42,7 @@ def test_cosine(optimizer):
 
 
 def test_cosine_needs_an_end(optimizer):
-    with pytest.raises(ConfigError, match=r"ends after -1 steps.*set trainer.max_steps"):
+    with pytest.raises(ConfigError, match=r"total_steps is -1: set trainer.max_steps"):
         cosine(optimizer, warmup_steps=10, total_steps=-1)
 
 
@@ -52,6 +52,10 @@ def test_plateau_halves_when_nothing_improves(optimizer):
     for bleu in (10.0, 9.0, 8.0):
         schedule.per_validation.step(bleu)
     assert rates(optimizer, schedule, 2) == pytest.approx([1.0, 1.0])
+
+
+def test_a_training_shorter_than_the_warmup_only_warms_up(optimizer):
+    assert rates(optimizer, cosine(optimizer, warmup_steps=4, total_steps=3), 4) == [0.5, 1.0, 1.5, 2.0]
 
 
 @pytest.mark.parametrize("make", [constant, inverse_sqrt])

@@ -1,0 +1,26 @@
+"""Token embeddings that can also serve as the output layer."""
+
+import torch
+from torch import Tensor, nn
+
+from mt.text.symbols import PAD
+
+__all__ = ["TokenEmbedding"]
+
+
+class TokenEmbedding(nn.Embedding):
+    """Rows of variance 1 / E, multiplied by sqrt(E) when they are read (Vaswani et al. 2017, section 3.4).
+
+    As an output layer the rows give logits of order 1 at the start; as an input they have unit variance, without
+    which the encoder's states, and with them the attention, start out too faint to learn fast.
+    """
+
+    def __init__(self, *, vocabulary: int, size: int) -> None:
+        super().__init__(vocabulary, size, padding_idx=PAD)
+        nn.init.normal_(self.weight, std=size**-0.5)
+        with torch.no_grad():
+            self.weight[PAD].zero_()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map ids: [...] to [..., E]."""
+        return super().forward(ids) * self.embedding_dim**0.5
