@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mt.errors import ConfigError, did_you_mean
 from mt.nn.attention import ATTENTIONS, Memory
 from mt.nn.cells import CELLS
-from mt.nn.decoder import DECODERS, AttentionalDecoder, Bridge, DecoderState
+from mt.nn.decoder import DECODERS, Bridge, Decoder, DecoderState
 from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
 from mt.nn.loss import Loss, chunked_cross_entropy
@@ -142,7 +142,7 @@ class Seq2Seq(nn.Module):
     `loss` is for training; `start` and `step` are what search needs (`mt.search.step.Stepper`).
     """
 
-    def __init__(self, *, encoder: RecurrentEncoder, decoder: AttentionalDecoder, output: nn.Linear) -> None:
+    def __init__(self, *, encoder: RecurrentEncoder, decoder: Decoder, output: nn.Linear) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder

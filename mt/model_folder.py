@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import yaml
 
 from mt.errors import ConfigError, ModelFolderError
 from mt.model import ModelSpec, Seq2Seq, build_model
+from mt.search import DecodingOptions
 from mt.text.tokenizer import TokenizerPair
 
 __all__ = ["LoadedModel", "load_model", "save_model"]
@@ -35,8 +36,10 @@ class LoadedModel:
 
     model: Seq2Seq
     tokenizers: TokenizerPair
-    training: dict[str, Any] = field(default_factory=dict)
-    """Versions, data fingerprint, step, metric, decoding defaults: see `TrainingRecord` in `docs/architecture.md`."""
+    decoding: DecodingOptions
+    """How the model translates unless told otherwise."""
+    training: dict[str, Any]
+    """Versions, data fingerprint, step, seconds, metric; may be empty."""
 
 
 def save_model(
@@ -93,7 +96,9 @@ def load_model(folder: str | Path, *, device: str | torch.device = "cpu") -> Loa
     except (RuntimeError, MemoryError) as error:
         raise ModelFolderError(f"{folder / SPEC} describes a model that cannot be built here: {error}") from error
     _load_weights(model, folder / WEIGHTS)
-    return LoadedModel(model.to(device).eval(), tokenizers, _read_training(folder / TRAINING))
+    training = _read_training(folder / TRAINING)
+    decoding = _read_decoding(training, folder / TRAINING)
+    return LoadedModel(model.to(device).eval(), tokenizers, decoding, training)
 
 
 def _replace(folder: Path, scratch: Path) -> None:
@@ -125,6 +130,13 @@ def _read_training(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ModelFolderError(f"{path} is damaged: it must hold one JSON object")
     return record
+
+
+def _read_decoding(training: dict[str, Any], path: Path) -> DecodingOptions:
+    try:
+        return DecodingOptions(**training.get("decoding", {}))
+    except (ConfigError, TypeError) as error:
+        raise ModelFolderError(f"{path} has unusable decoding defaults: {error}") from error
 
 
 def _load_weights(model: Seq2Seq, path: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -19,7 +18,6 @@ __all__ = ["Translator", "pick_device"]
 
 MAX_SOURCE_PIECES = 1000
 WINDOW = 1000  # lines that are read ahead to find others of similar length
-DECODING = {"beam_size": 5, "length_penalty": 1.0, "batch_tokens": 1024}
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +56,8 @@ class Translator:
     def __init__(self, loaded: LoadedModel) -> None:
         self.model = loaded.model
         self.tokenizers = loaded.tokenizers
-        self.decoding: dict[str, Any] = {**DECODING, **loaded.training.get("decoding", {})}
-        """Defaults of this model for beam_size, length_penalty and batch_tokens."""
+        self.decoding = loaded.decoding
+        """What this model takes for beam_size, length_penalty and batch_tokens unless told otherwise."""
 
     @classmethod
     def from_folder(cls, folder: str | Path, *, device: str = "cpu") -> "Translator":
@@ -124,17 +122,14 @@ class Translator:
         Raises:
             ConfigError: if an option is out of range.
         """
-        beam_size = self.decoding["beam_size"] if beam_size is None else beam_size
-        length_penalty = self.decoding["length_penalty"] if length_penalty is None else length_penalty
-        batch_tokens = self.decoding["batch_tokens"] if batch_tokens is None else batch_tokens
-        strategy: Strategy = Beam(beam_size=beam_size, length_penalty=length_penalty)
-        if beam_size == 1:
+        given = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
+        options = replace(self.decoding, **{name: value for name, value in given.items() if value is not None})
+        strategy: Strategy = Beam(beam_size=options.beam_size, length_penalty=options.length_penalty)
+        if options.beam_size == 1:
             strategy = Greedy()
-        if not 1 <= n_best <= beam_size:
-            raise ConfigError(f"n-best must lie between 1 and the beam size {beam_size}, not {n_best}")
-        if batch_tokens < 1:
-            raise ConfigError(f"batch tokens must be at least 1, not {batch_tokens}")
-        return self._stream(iter(lines), strategy, n_best, batch_tokens, window)
+        if not 1 <= n_best <= options.beam_size:
+            raise ConfigError(f"n-best must lie between 1 and the beam size {options.beam_size}, not {n_best}")
+        return self._stream(iter(lines), strategy, n_best, options.batch_tokens, window)
 
     def _stream(
         self, lines: Iterator[str], strategy: Strategy, n_best: int, batch_tokens: int, window: int

@@ -119,6 +119,13 @@ def test_tokenizers_of_another_model(copy):
         load_model(copy)
 
 
+@pytest.mark.parametrize("decoding", [None, [], {"beam_size": "5"}, {"beam": 5}])
+def test_foreign_decoding_defaults(copy, decoding):
+    (copy / "training.json").write_text(json.dumps({"decoding": decoding}))
+    with pytest.raises(ModelFolderError, match=r"training.json has unusable decoding defaults"):
+        load_model(copy)
+
+
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_damaged_record(copy, content):
     (copy / "training.json").write_text(content)

@@ -8,6 +8,7 @@ import pytest
 
 import mt
 from mt.errors import ConfigError, ModelFolderError
+from mt.search import DecodingOptions
 from mt.translator import MAX_SOURCE_PIECES, Translator
 
 TEXTS = ["The old dog sleeps.", "", "A book.", "   ", "A young woman reads a book in the garden.", "Dog"]
@@ -47,7 +48,7 @@ def test_lines_are_read_window_by_window(translator):
 
 
 def test_the_folder_has_the_defaults(translator):
-    assert translator.decoding == {"beam_size": 3, "length_penalty": 0.5, "batch_tokens": 200}
+    assert translator.decoding == DecodingOptions(beam_size=3, length_penalty=0.5, batch_tokens=200)
     assert len(next(iter(translator.translate_n_best(["Dog"], n_best=3)))) == 3
 
 
@@ -62,8 +63,8 @@ def test_a_hypothesis_explains_itself(translator):
     ("options", "message"),
     [
         ({"n_best": 4}, "n-best must lie between 1 and the beam size 3, not 4"),
-        ({"n_best": 1, "beam_size": 0}, "beam size must be at least 1"),
-        ({"n_best": 1, "batch_tokens": 0}, "batch tokens must be at least 1"),
+        ({"n_best": 1, "beam_size": 0}, "beam_size must be a whole number of at least 1, not 0"),
+        ({"n_best": 1, "batch_tokens": 0}, "batch_tokens must be a whole number of at least 1, not 0"),
     ],
 )
 def test_wrong_options_are_named_before_anything_is_read(translator, options, message):

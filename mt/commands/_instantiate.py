@@ -6,6 +6,7 @@ from typing import Any
 import hydra.utils
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 
 from mt.errors import ConfigError, MTError
 
@@ -35,15 +36,22 @@ def build(node: Any, **arguments: Any) -> Any:
 
 
 def require_values(config: DictConfig) -> None:
-    """Raise a ConfigError that names every setting that must be given and was not."""
-    missing = sorted(_marked_missing(OmegaConf.to_container(config, resolve=False), ""))
-    if missing:
-        raise ConfigError(f"no value was given for {', '.join(missing)}: add {missing[0]}=... to the command line")
+    """Raise a ConfigError that names the settings that must be given and were not, if anything built uses them."""
+    used = {name: node for name, node in config.items() if name != "data"}  # `datamodule` takes from it what it needs
+    try:
+        for node in used.values():
+            if isinstance(node, DictConfig):
+                OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
+        text = OmegaConf.to_yaml(config.data)
+        missing = [key for key in _marked_missing(config.data, "data") if key.count(".") > 1 or f"${{{key}}}" in text]
+        names = ", ".join(missing) or str(error.full_key)
+        raise ConfigError(f"no value was given for {names}: write {missing[0]}=... on the command line") from error
 
 
-def _marked_missing(node: Any, path: str) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _marked_missing(value, f"{path}.{key}" if path else str(key))
-    elif node == "???":
-        yield path
+def _marked_missing(node: DictConfig, path: str) -> Iterator[str]:
+    for key in node:
+        if OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
+            yield f"{path}.{key}"
+        elif not OmegaConf.is_missing(node, key) and isinstance(node._get_node(key), DictConfig):
+            yield from _marked_missing(node[key], f"{path}.{key}")

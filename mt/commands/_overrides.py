@@ -4,14 +4,14 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_module
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Transformer
+from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -50,18 +50,19 @@ def _each_run(options: Namespace) -> Iterator[list[str]]:
     sweeps = [override for override in parsed if override.is_sweep_override()]
     if sweeps and not options.multirun:
         raise ConfigError(f"{sweeps[0].input_line} asks for several runs: add -m, as in mt-train -m ...")
-    if not sweeps or any(not sweep.is_choice_sweep() for sweep in sweeps):
+    if not sweeps:
         yield plain
-    first = [f"{sweep.get_key_element()}={next(iter(_choices(sweep)))}" for sweep in sweeps if sweep.is_choice_sweep()]
+    first = {sweep.get_key_element(): _choices(sweep)[0] for sweep in sweeps}
     for sweep in sweeps:
-        if sweep.is_choice_sweep():
-            key = sweep.get_key_element()
-            others = [text for text in first if not text.startswith(f"{key}=")]
-            for choice in _choices(sweep):
-                yield [*plain, *others, f"{key}={choice}"]
+        for choice in _choices(sweep):
+            values = {**first, sweep.get_key_element(): choice}
+            yield [*plain, *(f"{key}={value}" for key, value in values.items())]
 
 
 def _choices(sweep: Override) -> list[str]:
+    """Return the values of a sweep, of an interval its start."""
+    if sweep.is_interval_sweep():
+        return [str(cast(IntervalSweep, sweep.value()).start)]
     return [str(choice) for choice in sweep.sweep_iterator(transformer=Transformer.encode)]
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import hydra
 import pytorch_lightning as pl
@@ -15,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from mt.commands._cli import DISK_FULL, print_error
 from mt.commands._instantiate import build, require_values
@@ -42,13 +44,17 @@ def train(config: DictConfig) -> float | None:
         the best validation BLEU, None if nothing was validated.
     """
     require_values(config)
+    if type(config.seed) is not int or config.seed < 0:
+        raise ConfigError(f"seed must be a whole number of at least 0, not {config.seed!r}")
     folder = Path(config.run_dir)
     checkpoint = _find_checkpoint(folder, config.ckpt_path)
     if rank_zero_only.rank == 0:
         set_up_logging(folder / "train.log")
     pl.seed_everything(config.seed, verbose=False)
     data = build(config.datamodule)
+    decoding = build(config.search)
     tokenizers = data.load()
+    fingerprint = data.fingerprint
     spec = build(config.model, source_vocabulary=len(tokenizers.source), target_vocabulary=len(tokenizers.target))
     module = TranslationModule(
         spec=spec,
@@ -56,14 +62,23 @@ def train(config: DictConfig) -> float | None:
         optimizer=build(config.optimizer),
         scheduler=build(config.scheduler),
         label_smoothing=config.label_smoothing,
+        identity={
+            **{f"model.{name}": value for name, value in spec.to_dict().items()},
+            **{f"optimizer.{name}": value for name, value in _plain(config.optimizer).items()},
+            "seed": config.seed,
+            "label_smoothing": config.label_smoothing,
+            "data.tokens_per_batch": data.tokens_per_batch,
+            "data.fingerprint": fingerprint,
+            "tokenizer.fingerprint": tokenizers.fingerprint,
+        },
         seed=config.seed,
     )
-    timer = Timer()
+    timer = _timer(config.trainer.max_time)
     export = ModelExport(
         folder=folder / "model",
         tokenizers=tokenizers,
-        decoding=build(config.search),
-        data_fingerprint=data.fingerprint,
+        decoding=decoding,
+        data_fingerprint=fingerprint,
         timer=timer,
     )
     callbacks = [timer, Throughput(every_steps=config.trainer.log_every_n_steps), export, ValidationReport(timer=timer)]
@@ -78,12 +93,16 @@ def train(config: DictConfig) -> float | None:
         _record(config, folder)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        if export.validated_step < trainer.global_step:
+            trainer.validate(module, datamodule=data, verbose=False)
+        if export.best is None:  # there is no validation, by limit_val_batches=0
+            export.export(trainer, module)
     finally:
         for writer in loggers:
             writer.finalize("finished")
         if trainer.is_global_zero:
             _draw(folder)
-    _summarise(folder, trainer, module, timer, export.best)
+    _summarise(folder, trainer, timer, export)
     return export.best
 
 
@@ -128,11 +147,24 @@ def main() -> None:
 def _require_one_process(config: DictConfig) -> None:
     """Lightning's launcher would start the whole sweep anew in each of its processes."""
     launched = "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_NTASKS" in os.environ
-    if config.trainer.devices not in (1, "1") and not launched:
+    if config.trainer.devices not in (1, "1", [1]) and not launched:
         raise ConfigError(
             f"a sweep (-m) runs on one device, but trainer.devices={config.trainer.devices}: set trainer.devices=1, "
             "or start the sweep under torchrun or SLURM"
         )
+
+
+def _timer(max_time: str | None) -> Timer:
+    """Measure the training, and end it after max_time, "DD:HH:MM:SS"."""
+    try:
+        return Timer(duration=max_time)
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer.max_time cannot be used: {error}") from error
+
+
+def _plain(node: DictConfig) -> dict[str, Any]:
+    """Return a config node as plain values."""
+    return cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
 
 
 def _find_checkpoint(folder: Path, ckpt_path: str | None) -> Path | None:
@@ -145,11 +177,14 @@ def _find_checkpoint(folder: Path, ckpt_path: str | None) -> Path | None:
     if ckpt_path is not None:
         checkpoint = last if ckpt_path == "last" else Path(ckpt_path)
         _check_checkpoint(checkpoint)
-        return checkpoint
+        if checkpoint.resolve().parent == last.parent.resolve():
+            return checkpoint
+    else:
+        checkpoint = None
     if rank_zero_only.rank == 0 and (last.parent.exists() or (folder / "model").exists()):
         advice = "continue it with ckpt_path=last" if last.exists() else "remove the folder if it is of no use"
         raise TrainingError(f"{folder} holds a run already: {advice}, or give this run another name with name=...")
-    return None
+    return checkpoint
 
 
 def _record(config: DictConfig, folder: Path) -> None:
@@ -179,20 +214,19 @@ def _draw(folder: Path) -> None:
     learning_curves(parts, folder / "learning_curves.png")
 
 
-def _summarise(folder: Path, trainer: pl.Trainer, module: TranslationModule, timer: Timer, best: float | None) -> None:
+def _summarise(folder: Path, trainer: pl.Trainer, timer: Timer, export: ModelExport) -> None:
     train_seconds = timer.time_elapsed("train")
     summary = {
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
         "train_seconds": round(train_seconds, 1),
-        BLEU: best,
-        "signature": module.signature,
-        "parameters": sum(weight.numel() for weight in module.parameters()),
+        BLEU: export.best,
+        "signature": export.signature,
     }
     if trainer.is_global_zero:
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     minutes, seconds = divmod(int(train_seconds), 60)
-    result = "" if best is None else f", best validation BLEU {best:.2f}"
+    result = "" if export.best is None else f", best validation BLEU {export.best:.2f}"
     logger.info("%s steps in %d:%02d%s", f"{trainer.global_step:,}", minutes, seconds, result)
     logger.info("the model is in %s; try it: mt-translate --model %s", folder / "model", folder / "model")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-PICTURED = 20  # sentences of an attention picture
+PICTURED = 5  # sentences of an attention picture
 
 
 def translate(

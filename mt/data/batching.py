@@ -144,6 +144,8 @@ def _pack(lengths: NDArray[np.int64], budget: int, *, divisible_by: int) -> list
     while len(sizes) % divisible_by:
         largest = max(range(len(sizes)), key=sizes.__getitem__)
         half = sizes[largest] // 2
+        if not half:
+            raise DataError(f"{len(sizes)} sentence pairs, one a batch, cannot be shared by {divisible_by} processes")
         sizes[largest : largest + 1] = [half, sizes[largest] - half]
     return sizes
 

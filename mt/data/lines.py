@@ -51,7 +51,7 @@ def existing_file(path: str, setting: str) -> Path:
     nearest = get_close_matches(file.name, siblings, n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     raise DataError(
-        f"{file} does not exist: {hint}set `{setting}` to an existing file (relative paths start at {Path.cwd()})"
+        f"{file} does not exist: {hint}check the settings that make up the path of `{setting}` (relative paths start at {Path.cwd()})"
     )
 
 

@@ -134,4 +134,4 @@ class AttentionalDecoder(nn.Module):
         return dropped
 
 
-DECODERS: dict[str, Callable[..., AttentionalDecoder]] = {"attentional": AttentionalDecoder}
+DECODERS: dict[str, Callable[..., Decoder]] = {"attentional": AttentionalDecoder}

@@ -56,7 +56,7 @@ def attention_pictures(items: Sequence[AttentionItem], path: Path) -> None:
         write(path, attention_page(items).encode())
         return
     if max(_attention_size(items)) * DOTS_PER_INCH > LARGEST_SIDE:
-        raise ConfigError(f"{len(items)} sentences are too many for {path}: write .html, or give fewer sentences.")
+        raise ConfigError(f"the sentences are too long for {path}: write .html, or give fewer or shorter ones.")
     with style():
         save(_attention_figure(items), path)
 

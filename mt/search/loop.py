@@ -143,7 +143,8 @@ def _finish(finished: list[list[Hypothesis]], grown: _Live, ends: Tensor, scores
                 ids=tuple(grown.tokens[place, rank, :-1].tolist()),
                 score=float(scores[place, rank]),
                 token_scores=tuple(grown.token_scores[place, rank].tolist()),
-                attention=grown.attention[place, rank, :, : src_lengths[sentence]].cpu(),
+                # a copy, for a view would keep the whole batch alive
+                attention=grown.attention[place, rank, :, : src_lengths[sentence]].to("cpu", copy=True),
             )
         )
 

@@ -5,8 +5,6 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from mt.errors import ConfigError
-
 __all__ = ["Beam", "Candidates", "Greedy", "Strategy"]
 
 
@@ -64,16 +62,9 @@ class Beam:
     Args:
         beam_size: hypotheses followed at a time.
         length_penalty: alpha; 0 ranks by the sum of log-probabilities, which favours short translations.
-
-    Raises:
-        ConfigError: if either is out of range.
     """
 
     def __init__(self, *, beam_size: int = 5, length_penalty: float = 1.0) -> None:
-        if beam_size < 1:
-            raise ConfigError(f"the beam size must be at least 1, not {beam_size}")
-        if length_penalty < 0:
-            raise ConfigError(f"the length penalty must not be negative, but is {length_penalty}")
         self.beam_size = beam_size
         self.length_penalty = length_penalty
 

@@ -5,6 +5,7 @@ import os
 import platform
 import signal
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from mt.data.batching import Batch
 from mt.model_folder import save_model
+from mt.search import DecodingOptions
 from mt.text.symbols import PAD
 from mt.text.tokenizer import TokenizerPair
 from mt.training.module import BLEU, TranslationModule
@@ -67,7 +69,9 @@ class ResumePoint(Checkpoint):
     ) -> None:
         """Save if it is time, unless a validation follows: its results belong into the checkpoint."""
         position = trainer.fit_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else batch_idx
-        validation_follows = trainer.is_last_batch or (position + 1) % cast(int, trainer.val_check_batch) == 0
+        interval = trainer.val_check_batch  # None where validation goes by the clock
+        validation_follows = trainer.is_last_batch or trainer.should_stop
+        validation_follows |= interval is not None and (position + 1) % interval == 0
         due = self._stop_signal is not None or time.monotonic() - self._saved_at >= self.every_seconds
         # clocks and signals differ between processes, but all of them have to save together
         if not validation_follows and trainer.strategy.reduce_boolean_decision(due, all=False):
@@ -91,7 +95,8 @@ class ResumePoint(Checkpoint):
             if trainer.is_global_zero:
                 os.replace(part, self.path)
         finally:
-            part.unlink(missing_ok=True)
+            if trainer.is_global_zero:
+                part.unlink(missing_ok=True)
         self._saved_at = time.monotonic()
         if trainer.strategy.reduce_boolean_decision(self._stop_signal is not None, all=False):
             raise Interrupted(self._stop_signal or signal.SIGTERM)
@@ -108,13 +113,13 @@ class ModelExport(pl.Callback):
     Args:
         folder: the model folder.
         tokenizers: of the model.
-        decoding: defaults for translating: beam_size, length_penalty, batch_tokens.
+        decoding: how to translate unless told otherwise.
         data_fingerprint: of the training corpus.
         timer: measures the training.
     """
 
     def __init__(
-        self, *, folder: Path, tokenizers: TokenizerPair, decoding: dict[str, Any], data_fingerprint: str, timer: Timer
+        self, *, folder: Path, tokenizers: TokenizerPair, decoding: DecodingOptions, data_fingerprint: str, timer: Timer
     ) -> None:
         self.folder = folder
         self.tokenizers = tokenizers
@@ -123,33 +128,37 @@ class ModelExport(pl.Callback):
         self.timer = timer
         self.best: float | None = None
         """Validation BLEU of the exported model."""
+        self.signature = ""
+        """Of that BLEU."""
+        self.validated_step = -1
+        """Optimizer steps before the last validation."""
 
     def state_dict(self) -> dict[str, Any]:
         """Remember the best BLEU over a restart."""
-        return {"best": self.best}
+        return {"best": self.best, "signature": self.signature, "validated_step": self.validated_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """See `state_dict`."""
         self.best = state_dict["best"]
+        self.signature = state_dict["signature"]
+        self.validated_step = state_dict["validated_step"]
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Export if this validation is the best so far."""
-        if trainer.sanity_checking or trainer.state.fn != "fit":
+        if trainer.sanity_checking:
             return
+        module = cast(TranslationModule, pl_module)
         bleu = float(trainer.callback_metrics[BLEU])
+        self.validated_step = trainer.global_step
         if self.best is None or bleu > self.best:
-            self.best = bleu
-            self._export(trainer, cast(TranslationModule, pl_module))
+            self.best, self.signature = bleu, module.signature
+            self.export(trainer, module)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Export a model that was never validated."""
-        if self.best is None:
-            self._export(trainer, cast(TranslationModule, pl_module))
-
-    def _export(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+    def export(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+        """Write the model folder."""
         if not trainer.is_global_zero:
             return
-        metric = None if self.best is None else {"name": BLEU, "score": self.best, "signature": module.signature}
+        metric = None if self.best is None else {"name": BLEU, "score": self.best, "signature": self.signature}
         record = {
             "versions": {name: version(name) for name in ("mt", "torch", "pytorch-lightning", "sentencepiece")},
             "python": platform.python_version(),
@@ -158,7 +167,7 @@ class ModelExport(pl.Callback):
             "epoch": trainer.current_epoch,
             "train_seconds": round(self.timer.time_elapsed("train"), 1),
             "metric": metric,
-            "decoding": self.decoding,
+            "decoding": asdict(self.decoding),
         }
         save_model(self.folder, model=module.model, spec=module.spec, tokenizers=self.tokenizers, training=record)
 
@@ -187,7 +196,7 @@ class Throughput(pl.Callback):
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
         self.tokens += int((batch.tgt_out != PAD).sum()) * trainer.world_size
-        if (batch_idx + 1) % self.every_steps == 0:
+        if self.every_steps and (batch_idx + 1) % self.every_steps == 0:
             pl_module.log("train/tokens_per_second", self.tokens / self.seconds, prog_bar=True)
             self.tokens, self.seconds = 0, 0.0
 

@@ -1,5 +1,6 @@
 """The corpora of a training, encoded and batched, as Lightning asks for them."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from mt.data.batching import ResumableLoader, TokenBatches, TokenBatchLoader
 from mt.data.cleaning import encode_and_clean
-from mt.errors import DataError
+from mt.errors import ConfigError
 from mt.text.tokenizer import TokenizerPair
 from mt.text.tokenizer_training import TokenizerSettings, load_or_train
 
@@ -28,7 +29,7 @@ class TranslationDataModule(pl.LightningDataModule):
         train: returns the training corpus, see `mt.data.sources`.
         validation: returns the validation corpus.
         tokenizer: how to cut text into pieces.
-        max_length: most pieces of either side; longer training pairs are dropped.
+        max_length: most pieces of either side; pairs with a longer one are dropped and counted.
         tokens_per_batch: most tokens of either side of a batch, padding included.
         seed: of the order of the batches.
         num_workers: processes that prepare batches beside the main one.
@@ -48,8 +49,15 @@ class TranslationDataModule(pl.LightningDataModule):
         cache: str = "~/.cache/mt",
     ) -> None:
         super().__init__()
+        for name, value, least in (
+            ("max_length", max_length, 1),
+            ("tokens_per_batch", tokens_per_batch, 1),
+            ("num_workers", num_workers, 0),
+        ):
+            if type(value) is not int or value < least:
+                raise ConfigError(f"data.{name} must be a whole number of at least {least}, not {value!r}")
         if max_length + 1 > tokens_per_batch:
-            raise DataError(
+            raise ConfigError(
                 f"data.tokens_per_batch={tokens_per_batch} cannot hold a sentence of data.max_length={max_length} "
                 f"pieces and its end: raise it to at least {max_length + 1}, or lower data.max_length"
             )
@@ -76,8 +84,12 @@ class TranslationDataModule(pl.LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """Tells this training corpus, as it was cut and cleaned, from every other."""
-        return str(self._loaded()[0]._fingerprint)
+        """Tells the text of this training corpus, as it was cleaned, from every other; SHA-256, hexadecimal."""
+        digest = hashlib.sha256()
+        for rows in self._loaded()[0].select_columns(["source", "target"]).iter(batch_size=10_000):
+            for side in ("source", "target"):
+                digest.update("\n".join(rows[side]).encode() + b"\0")
+        return digest.hexdigest()
 
     def train_dataloader(self) -> ResumableLoader:
         """Return the training batches of this rank."""

@@ -1,6 +1,8 @@
 """What one training step and one validation are, as Lightning asks for them."""
 
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -36,13 +38,13 @@ class Sample(NamedTuple):
     hypothesis: str
 
 
+@dataclass
 class _Validated:
     """Sums over the batches that one rank has validated."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.tokens = torch.zeros((), dtype=torch.long, device=device)
-        self.samples: list[Sample] = []
+    loss: float = 0.0
+    tokens: int = 0
+    samples: list[Sample] = field(default_factory=list)
 
 
 class TranslationModule(pl.LightningModule):
@@ -57,6 +59,7 @@ class TranslationModule(pl.LightningModule):
         optimizer: takes the parameters.
         scheduler: takes the optimizer.
         label_smoothing: see `mt.nn.loss.chunked_cross_entropy`.
+        identity: plain values that a checkpoint must share with the run that continues it.
         seed: dropout masks depend on (seed, rank, epoch, batch) alone, so that a resumed run draws the same ones.
     """
 
@@ -67,13 +70,17 @@ class TranslationModule(pl.LightningModule):
         target_tokenizer: Tokenizer,
         optimizer: Callable[[Iterable[Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], Schedule],
+        identity: dict[str, Any],
         label_smoothing: float = 0.1,
         seed: int = 1,
     ) -> None:
         super().__init__()
+        if not (isinstance(label_smoothing, int | float) and 0 <= label_smoothing < 1):
+            raise ConfigError(f"label_smoothing must lie in [0, 1), not {label_smoothing!r}")
         self.spec = spec
         self.model = build_model(spec)
         self.target_tokenizer = target_tokenizer
+        self.identity = identity
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.label_smoothing = label_smoothing
@@ -82,7 +89,9 @@ class TranslationModule(pl.LightningModule):
         """Of the last validation BLEU."""
         self.samples: list[Sample] = []
         """The last validation, in the order of the corpus."""
-        self._validated = _Validated(self.device)
+        self._validated = _Validated()
+        self._lines: list[int] = []
+        """Of the batch that is being trained on."""
 
     def configure_optimizers(self) -> Any:
         """Connect optimizer and schedule.
@@ -104,12 +113,13 @@ class TranslationModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make the random draws of this step independent of everything that was drawn before it."""
+        self._lines = batch.lines
         entropy = [self.seed, self.global_rank, self.current_epoch, batch_idx]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note what was trained."""
-        checkpoint["mt"] = self._identity()
+        checkpoint["mt"] = self.identity
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Check that the checkpoint continues this very training.
@@ -117,60 +127,61 @@ class TranslationModule(pl.LightningModule):
         Raises:
             TrainingError: naming what differs.
         """
-        saved, ours = checkpoint.get("mt", {}), self._identity()
-        different = [name for name in ours if saved.get(name) != ours[name]]
+        saved = checkpoint.get("mt", {})
+        different = [name for name in self.identity if saved.get(name) != self.identity[name]]
         if different:
-            details = ", ".join(f"{name} was {saved.get(name)} and is {ours[name]}" for name in different)
+            details = ", ".join(f"{name} was {saved.get(name)} and is {self.identity[name]}" for name in different)
             raise TrainingError(
                 f"the checkpoint belongs to another training ({details}): resume with the settings of its "
                 "config.yaml, or start afresh under another name=..."
             )
 
-    def _identity(self) -> dict[str, Any]:
-        return {**self.spec.to_dict(), "target_tokenizer": self.target_tokenizer.fingerprint}
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss per target token over the batches of all ranks."""
         loss = self._loss(batch, label_smoothing=self.label_smoothing)
-        if not loss.smoothed.isfinite():
-            raise TrainingError(self._not_finite(batch))
         tokens = (batch.tgt_out != PAD).sum()
+        self._require_finite(loss.smoothed, "loss")
         self.log("train/loss", loss.cross_entropy / tokens, prog_bar=True, batch_size=len(batch.src))
         # DDP averages over ranks, which hold different numbers of tokens: divide by their mean instead of our own
-        everywhere = self._gathered(tokens).double().mean().float() if self.trainer.world_size > 1 else tokens
-        return loss.smoothed / everywhere
+        return loss.smoothed / self._gathered(tokens).float().mean()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Stop before gradients that are not finite reach the weights (a loss scaler skips such steps by itself)."""
+        if self.trainer.precision != "16-mixed":
+            gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
+            self._require_finite(torch.nn.utils.get_total_norm(gradients), "gradient")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the sums, and translate it greedily."""
-        self._validated.loss += self._loss(batch).cross_entropy.double()
-        self._validated.tokens += (batch.tgt_out != PAD).sum()
+        self._validated.loss += float(self._loss(batch).cross_entropy)
+        self._validated.tokens += int((batch.tgt_out != PAD).sum())
         limits = length_limit(batch.src_lengths)
         found = decode(self.model, batch.src, batch.src_lengths, strategy=Greedy(), max_length=limits)
+        if not all(found):
+            raise TrainingError("the weights are not finite any more: start afresh with a lower optimizer.lr")
         texts = self.target_tokenizer.decode([list(hypotheses[0].ids) for hypotheses in found])
         self._validated.samples += map(Sample, batch.lines, batch.sources, batch.references, texts)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
-        self._validated = _Validated(self.device)
+        self._validated = _Validated()
 
     def on_validation_epoch_end(self) -> None:
         """Score the validation part as a whole and tell the schedule."""
-        loss, tokens, samples = self._validated.loss, self._validated.tokens, self._validated.samples
+        parts = [self._validated]
         if self.trainer.world_size > 1:
-            loss, tokens = self._gathered(loss).sum(), self._gathered(tokens).sum()
-            everywhere: list[list[Sample]] = [[] for _ in range(self.trainer.world_size)]
-            torch.distributed.all_gather_object(everywhere, samples)
-            samples = [sample for part in everywhere for sample in part]
-        self.samples = sorted(samples)
+            parts *= self.trainer.world_size
+            torch.distributed.all_gather_object(parts, self._validated)
+        self.samples = sorted(sample for part in parts for sample in part.samples)
         (bleu,) = score_corpus(
             [sample.hypothesis for sample in self.samples],
             [sample.reference for sample in self.samples],
             metrics=["bleu"],
         )
         self.signature = bleu.signature
-        mean = loss / tokens
-        self.log("validation/loss", mean.float())
-        self.log("validation/perplexity", mean.exp().float())
+        mean = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
+        self.log("validation/loss", mean)
+        self.log("validation/perplexity", math.exp(min(mean, 700.0)))
         self.log(BLEU, bleu.score, prog_bar=True)
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau) and not self.trainer.sanity_checking:
@@ -178,7 +189,7 @@ class TranslationModule(pl.LightningModule):
 
     def _gathered(self, value: Tensor) -> Tensor:
         """Return the value of every rank, [ranks]."""
-        return cast(Tensor, self.all_gather(value))
+        return cast(Tensor, self.all_gather(value)).reshape(-1)
 
     def _schedulers(self) -> list[Any]:
         found = self.lr_schedulers()
@@ -189,10 +200,12 @@ class TranslationModule(pl.LightningModule):
             batch.src, batch.src_lengths, batch.tgt_in, batch.tgt_out, label_smoothing=label_smoothing
         )
 
-    def _not_finite(self, batch: Batch) -> str:
-        return (
-            f"the loss of step {self.global_step + 1} is not finite, and training on would ruin the model. Its batch "
-            f"held the training pairs of lines {', '.join(map(str, sorted(batch.lines)))}. Look for broken text "
-            "there; else lower optimizer.lr or trainer.gradient_clip_val, or use trainer.precision=32-true. "
-            "Everything up to the last checkpoint is kept: continue from there with ckpt_path=last"
-        )
+    def _require_finite(self, value: Tensor, name: str) -> None:
+        """Raise a TrainingError on all ranks if the value of one of them is not finite."""
+        if not self._gathered(value.detach()).isfinite().all():
+            raise TrainingError(
+                f"the {name} of step {self.global_step + 1} is not finite, and training on would ruin the model. Its "
+                f"batch held the training pairs of lines {', '.join(map(str, sorted(self._lines)))}. Look for broken "
+                "text there; else start afresh with a lower optimizer.lr, or with trainer.precision=32-true. The best "
+                "model so far and the last checkpoint are kept, if there were any"
+            )

@@ -39,6 +39,7 @@ def test_every_experiment_composes_and_instantiates(experiment, tmp_path, tokeni
         target_tokenizer=tokenizers.target,
         optimizer=build(config.optimizer),
         scheduler=build(config.scheduler),
+        identity={},
         label_smoothing=config.label_smoothing,
         seed=config.seed,
     )
@@ -135,5 +136,8 @@ def test_wrong_values_reach_the_user_unwrapped(overrides, message):
 @pytest.mark.usefixtures("_hydra")
 def test_a_missing_value_is_named():
     config = compose("train", overrides=["data=files", "data.source=en", "data.target=de"])
-    with pytest.raises(ConfigError, match=r"no value was given for data.root: add data.root=... to the command line"):
+    require_values(compose("train"))
+    named = [f"data.{part}.{side}=file" for part in ("train", "validation") for side in ("source", "target")]
+    require_values(compose("train", overrides=["data=files", *named]))  # then data.root is of no use
+    with pytest.raises(ConfigError, match=r"no value was given for data.root: write data.root=... on the command line"):
         require_values(config)

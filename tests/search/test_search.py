@@ -8,7 +8,7 @@ import torch
 
 from mt.errors import ConfigError
 from mt.model import ModelSpec, build_model
-from mt.search import Beam, Greedy, decode, length_limit
+from mt.search import Beam, DecodingOptions, Greedy, decode, length_limit
 from mt.text.symbols import BOS, EOS
 
 VOCABULARY = 7  # PAD UNK BOS EOS and three words
@@ -130,8 +130,12 @@ def test_the_limit_grows_with_the_source():
     assert length_limit(torch.tensor([1, 10])).tolist() == [22, 40]
 
 
-def test_wrong_settings_are_named():
-    with pytest.raises(ConfigError, match="beam size must be at least 1, not 0"):
-        Beam(beam_size=0)
-    with pytest.raises(ConfigError, match="length penalty must not be negative"):
-        Beam(length_penalty=-1)
+def test_a_hypothesis_keeps_only_its_own_attention_alive(model, batch):
+    for hypotheses in decode(model, *batch, strategy=Beam(beam_size=3), max_length=limits(3, 6), n_best=3):
+        for attention in (hypothesis.attention for hypothesis in hypotheses):
+            assert attention.untyped_storage().nbytes() == attention.numel() * attention.element_size()
+
+
+def test_wrong_settings_are_named_at_once():
+    with pytest.raises(ConfigError, match=r"beam_size must be .* not 0; length_penalty must be .* not 'x'"):
+        DecodingOptions(beam_size=0, length_penalty="x")

@@ -15,6 +15,7 @@ from mt.commands import train as command
 from mt.errors import ConfigError, TrainingError
 from mt.model_folder import load_model
 from mt.training import callbacks
+from mt.training.module import TranslationModule
 from mt.translator import Translator
 
 SMALL = [
@@ -223,8 +224,54 @@ def test_a_damaged_checkpoint_is_reported_with_a_way_out(run):
 
 def test_a_checkpoint_of_another_model_is_refused(run):
     run("other_model", "trainer.max_steps=2")
-    with pytest.raises(TrainingError, match=r"belongs to another training \(decoder_size was 8 and is 9\)"):
+    with pytest.raises(TrainingError, match=r"belongs to another training \(model.decoder_size was 8 and is 9\)"):
         run("other_model", "ckpt_path=last", "model.decoder_size=9")
+
+
+def test_settings_that_a_checkpoint_would_silently_override_are_refused(run):
+    run("same", "trainer.max_steps=2")
+    with pytest.raises(
+        TrainingError, match=r"\(optimizer.lr was 0.001 and is 0.5, data.tokens_per_batch was 150 and is"
+    ):
+        run("same", "ckpt_path=last", "optimizer.lr=0.5", "data.tokens_per_batch=160")
+
+
+def test_another_runs_checkpoint_does_not_overwrite_this_run(run):
+    first = run("first", "trainer.max_steps=2")
+    run("second", "trainer.max_steps=2")
+    with pytest.raises(TrainingError, match="second holds a run already"):
+        run("second", f"ckpt_path={first}/checkpoints/last.ckpt")
+
+
+def test_the_end_is_validated_wherever_it_falls(run):
+    folder = run("end", "trainer.max_steps=6", "optimizer.lr=0.02")
+    (table,) = (folder / "logs" / "csv").glob("version_0/metrics.csv")
+    header, *rows = (line.split(",") for line in table.read_text().splitlines())
+    assert len([row for row in rows if row[header.index("validation/loss")]]) == 2
+
+
+def test_without_validation_the_end_is_exported(run):
+    folder = run("unvalidated", "trainer.max_steps=3", "trainer.limit_val_batches=0", "~callbacks.early_stopping")
+    assert json.loads((folder / "model" / "training.json").read_text())["metric"] is None
+
+
+def test_a_time_limit_ends_the_run(run):
+    folder = run("timed", "trainer.max_steps=100000", "trainer.max_time=00:00:00:02")
+    assert json.loads((folder / "summary.json").read_text())["train_seconds"] < 30
+
+
+def test_gradients_that_are_not_finite_never_reach_the_weights(run, monkeypatch):
+    loss = TranslationModule.training_step
+
+    def poisoned(self, batch, batch_idx):
+        value = loss(self, batch, batch_idx)
+        if self.global_step == 3:
+            value.register_hook(lambda gradient: gradient * float("inf"))
+        return value
+
+    monkeypatch.setattr(TranslationModule, "training_step", poisoned)
+    with pytest.raises(TrainingError, match=r"the gradient of step 4 is not finite.*pairs of lines \d+, \d+"):
+        run("poisoned", "callbacks.resume.every_seconds=0")
 
 
 def test_checkpoints_hold_plain_data_only(run):
@@ -260,6 +307,11 @@ def test_a_full_disk_ends_with_one_message_and_a_whole_checkpoint(run, tmp_path,
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("label_smoothing=1.5", r"label_smoothing must lie in \[0, 1\), not 1.5"),
+        ("trainer.max_time=soon", r"trainer.max_time cannot be used: .*soon"),
+        ("seed=-1", "seed must be a whole number of at least 0, not -1"),
+        ("search.beam_size=0", "beam_size must be a whole number of at least 1, not 0"),
+        ("data.num_workers=-1", "data.num_workers must be a whole number of at least 0, not -1"),
         ("optimizer.lr=-1", "optimizer or scheduler cannot be built: Invalid learning rate"),
         ("+optimizer.momentum=1", "unexpected keyword argument 'momentum'"),
         ("trainer.max_steps=-1", r"total_steps is -1: set trainer.max_steps"),
