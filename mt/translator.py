@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -122,7 +123,7 @@ class Translator:
         Raises:
             ConfigError: if an option is out of range.
         """
-        given = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
+        given: dict[str, Any] = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
         options = replace(self.decoding, **{name: value for name, value in given.items() if value is not None})
         strategy: Strategy = Beam(beam_size=options.beam_size, length_penalty=options.length_penalty)
         if options.beam_size == 1:

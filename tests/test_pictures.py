@@ -136,7 +136,7 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
 
 
 def test_too_many_sentences_for_a_picture(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"200 sentences are too many .*\.html"):
+    with pytest.raises(ConfigError, match=r"the sentences are too long for .*\.html"):
         attention_pictures([item(SOURCE, TARGET)] * 200, tmp_path / "attention.png")
     attention_pictures([item(SOURCE, TARGET)] * 200, tmp_path / "attention.html")
     assert [path.name for path in tmp_path.iterdir()] == ["attention.html"]

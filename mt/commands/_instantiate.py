@@ -50,7 +50,7 @@ def require_values(config: DictConfig) -> None:
 
 
 def _marked_missing(node: DictConfig, path: str) -> Iterator[str]:
-    for key in node:
+    for key in map(str, node):
         if OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
             yield f"{path}.{key}"
         elif not OmegaConf.is_missing(node, key) and isinstance(node._get_node(key), DictConfig):

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from mt.commands._cli import DISK_FULL, print_error
 from mt.commands._instantiate import build, require_values
@@ -48,7 +48,7 @@ def train(config: DictConfig) -> float | None:
         raise ConfigError(f"seed must be a whole number of at least 0, not {config.seed!r}")
     folder = Path(config.run_dir)
     checkpoint = _find_checkpoint(folder, config.ckpt_path)
-    if rank_zero_only.rank == 0:
+    if _is_first_process():
         set_up_logging(folder / "train.log")
     pl.seed_everything(config.seed, verbose=False)
     data = build(config.datamodule)
@@ -154,6 +154,11 @@ def _require_one_process(config: DictConfig) -> None:
         )
 
 
+def _is_first_process() -> bool:
+    """Tell whether this is rank 0, or the process that will start the others."""
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
+
+
 def _timer(max_time: str | None) -> Timer:
     """Measure the training, and end it after max_time, "DD:HH:MM:SS"."""
     try:
@@ -181,7 +186,7 @@ def _find_checkpoint(folder: Path, ckpt_path: str | None) -> Path | None:
             return checkpoint
     else:
         checkpoint = None
-    if rank_zero_only.rank == 0 and (last.parent.exists() or (folder / "model").exists()):
+    if _is_first_process() and (last.parent.exists() or (folder / "model").exists()):
         advice = "continue it with ckpt_path=last" if last.exists() else "remove the folder if it is of no use"
         raise TrainingError(f"{folder} holds a run already: {advice}, or give this run another name with name=...")
     return checkpoint

@@ -23,4 +23,5 @@ class TokenEmbedding(nn.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map ids: [...] to [..., E]."""
-        return super().forward(ids) * self.embedding_dim**0.5
+        embedded: Tensor = super().forward(ids) * self.embedding_dim**0.5
+        return embedded

@@ -128,12 +128,17 @@ def test_missing_file_gives_the_absolute_path_and_the_nearest_name(write, tmp_pa
     with pytest.raises(DataError) as caught:
         sources.text_files(source="train.en", target="train.de")
     message = str(caught.value)
-    assert f"{tmp_path / 'train.en'} does not exist: did you mean train.en.gz? set `source`" in message
+    assert (
+        f"{tmp_path / 'train.en'} does not exist: did you mean train.en.gz? check the settings that make up the path of `source`"
+        in message
+    )
     assert f"relative paths start at {tmp_path}" in message
 
 
 def test_missing_folder(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere/a\.en does not exist: set `source`"):
+    with pytest.raises(
+        DataError, match=r"nowhere/a\.en does not exist: check the settings that make up the path of `source`"
+    ):
         sources.text_files(source=str(tmp_path / "nowhere" / "a.en"), target="b")
 
 
@@ -342,10 +347,10 @@ def test_hub_out_of_reach_says_what_to_do(monkeypatch):
 
 
 def test_grammar():
-    corpus = sources.grammar(pairs=50, seed=3, split="dev")
+    corpus = sources.grammar(pairs=50, seed=3, split="validation")
     assert corpus["line"][:] == list(range(1, 51))
     assert corpus.cache_files, "memory-mapped like every other corpus"
     assert all(corpus["source"][:])
     assert all(corpus["target"][:])
-    assert corpus.to_list() == sources.grammar(pairs=50, seed=3, split="dev").to_list()
-    assert corpus["source"][:] != sources.grammar(pairs=50, seed=4, split="dev")["source"][:]
+    assert corpus.to_list() == sources.grammar(pairs=50, seed=3, split="validation").to_list()
+    assert corpus["source"][:] != sources.grammar(pairs=50, seed=4, split="validation")["source"][:]

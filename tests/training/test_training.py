@@ -113,7 +113,10 @@ def test_resuming_from_any_step_is_bit_identical(run, tmp_path, monkeypatch, sch
     checkpoints = sorted(kept.iterdir())
     steps = {torch.load(path, weights_only=True)["global_step"] for path in checkpoints}
     assert len(steps) >= 14 // accumulate - 1
-    for number, checkpoint in enumerate(checkpoints[:-1]):
+    end = final_state(whole)["step"]
+    for number, checkpoint in enumerate(checkpoints):
+        if torch.load(checkpoint, weights_only=True)["global_step"] == end:
+            continue
         resumed = run(f"resumed{number}", f"ckpt_path={checkpoint}", *options)
         assert_identical(final_state(resumed), final_state(whole), checkpoint.name)
 
