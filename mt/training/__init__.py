@@ -1,1 +1,1 @@
-"""TODO"""
+"""Training with PyTorch Lightning: the module, the data, schedules, and what happens around the steps."""
