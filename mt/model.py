@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from mt.errors import ConfigError, did_you_mean
+from mt.nn.attending import Sizes
 from mt.nn.attention import ATTENTIONS, Memory
-from mt.nn.cells import CELLS
+from mt.nn.cells import CELLS, RecurrentLayer
 from mt.nn.decoder import DECODERS, Bridge, Decoder, DecoderState
+from mt.nn.dropout import SequenceDropout
 from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
-from mt.nn.loss import Loss, chunked_cross_entropy
-from mt.nn.rnn import Bidirectional
+from mt.nn.loss import Loss, cross_entropy, r_drop
+from mt.nn.rnn import Bidirectional, DeepTransition, orthogonal_
 from mt.text.symbols import PAD
 
 __all__ = ["ModelSpec", "Seq2Seq", "build_model"]
@@ -23,6 +25,10 @@ TYING = {
     "none": "every embedding has weights of its own",
     "target": "the output layer shares the target embedding",
     "all": "source embedding, target embedding and output layer are one (needs a joint vocabulary)",
+}
+RECURRENT_INIT = {
+    "uniform": "hidden-to-hidden weights within 1 / sqrt(H), as torch has them",
+    "orthogonal": "each gate's hidden-to-hidden weights are an orthogonal matrix (Saxe et al. 2014)",
 }
 
 
@@ -45,12 +51,25 @@ class ModelSpec:
     decoder_layers: int = 1
     decoder_size: int = 512
     attention_size: int = 256
+    attention_heads: int = 4
+    """Of multi_head attention; the others have one."""
     cell: str = "standard"
     attention: str = "additive"
-    decoder: str = "attentional"
+    decoder: str = "parallel"
+    transition_depth: int = 1
+    """Recurrent transitions per position, of which only the first reads an input (Miceli Barone et al. 2017)."""
+    residual: bool = False
+    """Whether every layer but the first adds to what it reads (in the decoder: to the layer below)."""
+    recurrent_init: str = "uniform"
+    tied_embeddings: str = "target"
     dropout: float = 0.3
     """Share of activations dropped: embeddings, the memory, between decoder layers, and the features."""
-    tied_embeddings: str = "target"
+    variational_dropout: bool = False
+    """Whether the same activations are dropped at all positions of a sentence (Gal and Ghahramani 2016)."""
+    word_dropout: float = 0.0
+    """Share of the tokens on either side whose embeddings are dropped as a whole."""
+    recurrent_dropout: float = 0.0
+    """Share of the hidden-to-hidden weights dropped (Merity et al. 2018, section 2)."""
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -75,12 +94,16 @@ class ModelSpec:
             for field in fields(self)
             if field.type is int and getattr(self, field.name) < 1
         ]
-        if not 0 <= self.dropout < 1:
-            problems.append(f"dropout must lie in [0, 1), not {self.dropout}")
+        problems += [
+            f"{field.name} must lie in [0, 1), not {getattr(self, field.name)}"
+            for field in fields(self)
+            if field.type is float and not 0 <= getattr(self, field.name) < 1
+        ]
         tables: dict[str, Mapping[str, Any]] = {
             "cell": CELLS,
             "attention": ATTENTIONS,
             "decoder": DECODERS,
+            "recurrent_init": RECURRENT_INIT,
             "tied_embeddings": TYING,
         }
         for name, table in tables.items():
@@ -149,7 +172,14 @@ class Seq2Seq(nn.Module):
         self.output = output
 
     def loss(
-        self, src: Tensor, src_lengths: Tensor, tgt_in: Tensor, tgt_out: Tensor, *, label_smoothing: float = 0.0
+        self,
+        src: Tensor,
+        src_lengths: Tensor,
+        tgt_in: Tensor,
+        tgt_out: Tensor,
+        *,
+        label_smoothing: float = 0.0,
+        r_drop_alpha: float = 0.0,
     ) -> Loss:
         """Return the loss of a batch, summed over its real target tokens.
 
@@ -158,15 +188,21 @@ class Seq2Seq(nn.Module):
             src_lengths: [B].
             tgt_in: BOS and the target without its last token, [B, T].
             tgt_out: the target with EOS, [B, T]; PAD is not scored.
-            label_smoothing: see `chunked_cross_entropy`.
+            label_smoothing: see `mt.nn.loss.cross_entropy`.
+            r_drop_alpha: see `mt.nn.loss.r_drop`; unless 0, the batch passes through the model twice.
         """
+        real = tgt_out != PAD
+        targets = tgt_out[real]
+        if r_drop_alpha:
+            src, src_lengths, tgt_in, real = (torch.cat([part, part]) for part in (src, src_lengths, tgt_in, real))
         encoded = self.encoder(src, src_lengths)
         memory = self.decoder.memory(encoded.values, encoded.mask)
-        features = self.decoder(tgt_in, memory, encoded.summary)
-        real = tgt_out != PAD
-        return chunked_cross_entropy(
-            features[real], self.output.weight, self.output.bias, tgt_out[real], label_smoothing=label_smoothing
-        )
+        features = self.decoder(tgt_in, memory, encoded.summary)[real]
+        output = self.output.weight, self.output.bias
+        if r_drop_alpha:
+            passes = features.view(2, len(targets), -1)
+            return r_drop(passes, *output, targets, alpha=r_drop_alpha, label_smoothing=label_smoothing)
+        return cross_entropy(features, *output, targets, label_smoothing=label_smoothing)
 
     def start(self, src: Tensor, src_lengths: Tensor) -> DecodingState:
         """Read the source, src: [B, S], src_lengths: [B], and get ready to predict its first target token."""
@@ -183,34 +219,60 @@ class Seq2Seq(nn.Module):
 
 
 def build_model(spec: ModelSpec) -> Seq2Seq:
-    """Build a freshly initialised model; draws from torch's global random generator."""
-    make_cell, E, C = CELLS[spec.cell], spec.embedding_size, 2 * spec.encoder_size
-    target_embedding = TokenEmbedding(vocabulary=spec.target_vocabulary, size=E)
-    source_embedding = target_embedding
-    if spec.tied_embeddings != "all":
-        source_embedding = TokenEmbedding(vocabulary=spec.source_vocabulary, size=E)
+    """Build a freshly initialised model; draws from torch's global random generator.
+
+    Raises:
+        ConfigError: if parts of the spec do not go together.
+    """
+    try:
+        return _build(spec)
+    except ValueError as error:
+        raise ConfigError(f"the model cannot be built: {error}") from error
+
+
+def _build(spec: ModelSpec) -> Seq2Seq:
+    E, C, H = spec.embedding_size, 2 * spec.encoder_size, spec.decoder_size
+    dropout = (SequenceDropout if spec.variational_dropout else nn.Dropout)(spec.dropout)
+
+    def embedding(vocabulary: int) -> TokenEmbedding:
+        return TokenEmbedding(vocabulary=vocabulary, size=E, word_dropout=spec.word_dropout)
+
+    def recurrent(input_size: int, hidden_size: int) -> RecurrentLayer:
+        layer = CELLS[spec.cell](
+            input_size=input_size, hidden_size=hidden_size, recurrent_dropout=spec.recurrent_dropout
+        )
+        if spec.transition_depth > 1:
+            layer = DeepTransition(first=layer, depth=spec.transition_depth, recurrent_dropout=spec.recurrent_dropout)
+        return layer
+
+    target_embedding = embedding(spec.target_vocabulary)
     encoder = RecurrentEncoder(
-        embedding=source_embedding,
+        embedding=target_embedding if spec.tied_embeddings == "all" else embedding(spec.source_vocabulary),
         layers=[
             Bidirectional(
-                left_to_right=make_cell(input_size=E if layer == 0 else C, hidden_size=spec.encoder_size),
-                right_to_left=make_cell(input_size=E if layer == 0 else C, hidden_size=spec.encoder_size),
+                left_to_right=recurrent(input_size, spec.encoder_size),
+                right_to_left=recurrent(input_size, spec.encoder_size),
             )
-            for layer in range(spec.encoder_layers)
+            for input_size in [E] + [C] * (spec.encoder_layers - 1)
         ],
-        dropout=spec.dropout,
+        dropout=dropout,
+        residual=spec.residual,
     )
-    H = spec.decoder_size
-    decoder = DECODERS[spec.decoder](
+    attention = ATTENTIONS[spec.attention](
+        query_size=H, value_size=C, attention_size=spec.attention_size, heads=spec.attention_heads
+    )
+    decoder = Decoder(
         embedding=target_embedding,
-        attention=ATTENTIONS[spec.attention](query_size=H, value_size=C, attention_size=spec.attention_size),
-        layers=[
-            make_cell(input_size=E + C if layer == 0 else H, hidden_size=H) for layer in range(spec.decoder_layers)
-        ],
+        attending=DECODERS[spec.decoder](
+            sizes=Sizes(embedding=E, context=C, hidden=H),
+            make_cell=lambda input_size: recurrent(input_size, H),
+            attention=attention,
+        ),
+        layers=[recurrent(H + C, H) for _ in range(spec.decoder_layers - 1)],
         bridge=Bridge(summary_size=C, hidden_size=H, layers=spec.decoder_layers),
-        context_size=C,
-        feature_size=E,
-        dropout=spec.dropout,
+        readout=nn.Linear(H + C + E, E),
+        dropout=dropout,
+        residual=spec.residual,
     )
     output = nn.Linear(E, spec.target_vocabulary)
     nn.init.zeros_(output.bias)
@@ -218,4 +280,7 @@ def build_model(spec: ModelSpec) -> Seq2Seq:
         nn.init.normal_(output.weight, std=E**-0.5)
     else:
         output.weight = target_embedding.weight
-    return Seq2Seq(encoder=encoder, decoder=decoder, output=output)
+    model = Seq2Seq(encoder=encoder, decoder=decoder, output=output)
+    if spec.recurrent_init == "orthogonal":
+        orthogonal_(model)
+    return model

@@ -18,7 +18,7 @@ def test_spec_survives_plain_data():
     [
         ({"cell": "standart"}, "cell 'standart' is unknown. Did you mean 'standard'?"),
         ({"attention": "aditive"}, "Did you mean 'additive'?"),
-        ({"decoder": "x"}, "decoder 'x' is unknown. Valid: attentional"),
+        ({"decoder": "x"}, "decoder 'x' is unknown. Valid: attentional, conditional, input_feeding, parallel"),
         ({"tied_embeddings": "al"}, "Valid: all, none, target"),
         ({"encoder_layers": 0}, "encoder_layers must be at least 1, not 0"),
         ({"encoder_layers": "two"}, "encoder_layers must be of type int, not 'two'"),
@@ -26,12 +26,53 @@ def test_spec_survives_plain_data():
         ({"dropout": 1.0}, r"dropout must lie in [0, 1), not 1.0"),
         ({"tied_embeddings": "all"}, "they have 11 and 13 pieces"),
         ({"hidden": 3}, "'hidden' is no setting of a model"),
+        ({"word_dropout": -0.1}, "word_dropout must lie in [0, 1), not -0.1"),
+        ({"recurrent_init": "x"}, "recurrent_init 'x' is unknown. Valid: orthogonal, uniform"),
     ],
 )
 def test_wrong_values_are_named(change, message):
     with pytest.raises(ConfigError) as caught:
         tiny_spec(**change)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attention": "coverage"}, "the parallel decoder looks from all positions at once"),
+        ({"attention": "dot"}, "5"),
+        ({"attention": "multi_head", "attention_heads": 2}, "3 cannot be divided into 2"),
+        ({"cell": "min_gru", "recurrent_dropout": 0.1}, "min_gru has no hidden-to-hidden weights"),
+        ({"cell": "output_gated", "transition_depth": 2}, "a deep transition needs a cell that emits its state"),
+    ],
+)
+def test_what_does_not_go_together_is_named(change, message):
+    with pytest.raises(ConfigError, match="the model cannot be built: ") as caught:
+        build_model(tiny_spec(**change))
+    assert message in str(caught.value)
+
+
+def test_orthogonal_start():
+    model = build_model(tiny_spec(recurrent_init="orthogonal"))
+    for gate in model.decoder.layers[0].gru.weight_hh_l0.split(5):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(5))
+
+
+def test_r_drop_passes_twice(batch):
+    """Without dropout both passes agree, so that only the cross-entropy is left; with dropout they differ."""
+    src, lengths = batch
+    tgt_in = torch.tensor([[2, 4, 5], [2, 6, 0], [2, 0, 0]])
+    tgt_out = torch.tensor([[4, 5, 3], [6, 3, 0], [3, 0, 0]])
+    model = build_model(tiny_spec(dropout=0.3)).double().eval()
+    once = model.loss(src, lengths, tgt_in, tgt_out)
+    twice = model.loss(src, lengths, tgt_in, tgt_out, r_drop_alpha=5.0)
+    torch.testing.assert_close(twice.objective, once.objective)
+    model.train()
+    losses = []
+    for alpha in (1e-9, 5.0):
+        torch.manual_seed(1)
+        losses.append(model.loss(src, lengths, tgt_in, tgt_out, r_drop_alpha=alpha).objective.item())
+    assert losses[1] > losses[0] + 1e-3
 
 
 def test_all_wrong_values_are_named_at_once():
@@ -57,7 +98,7 @@ def test_loss_equals_plain_cross_entropy_and_ignores_padding(batch, tying):
     src, lengths = batch
     tgt_in = torch.tensor([[2, 4, 5], [2, 6, 0], [2, 0, 0]])
     tgt_out = torch.tensor([[4, 5, 3], [6, 3, 0], [3, 0, 0]])
-    loss = model.loss(src, lengths, tgt_in, tgt_out, label_smoothing=0.1).smoothed
+    loss = model.loss(src, lengths, tgt_in, tgt_out, label_smoothing=0.1).objective
     encoded = model.encoder(src, lengths)
     features = model.decoder(tgt_in, model.decoder.memory(encoded.values, encoded.mask), encoded.summary)
     expected = torch.nn.functional.cross_entropy(

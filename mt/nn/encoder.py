@@ -20,13 +20,19 @@ class Encoded(NamedTuple):
 
 
 class RecurrentEncoder(nn.Module):
-    """A stack of bidirectional recurrent layers over embedded tokens (Bahdanau et al. 2015, section 3.2)."""
+    """A stack of bidirectional recurrent layers over embedded tokens (Bahdanau et al. 2015, section 3.2).
 
-    def __init__(self, *, embedding: nn.Embedding, layers: Sequence[Bidirectional], dropout: float) -> None:
+    With residual connections, every layer but the first adds to what it reads (Wu et al. 2016, section 3.1).
+    """
+
+    def __init__(
+        self, *, embedding: nn.Embedding, layers: Sequence[Bidirectional], dropout: nn.Module, residual: bool
+    ) -> None:
         super().__init__()
         self.embedding = embedding
         self.layers = nn.ModuleList(layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
+        self.residual = residual
 
     def forward(self, src: Tensor, lengths: Tensor) -> Encoded:
         """Encode a padded batch.
@@ -36,8 +42,8 @@ class RecurrentEncoder(nn.Module):
             lengths: real tokens of each row, at least 1, [B].
         """
         x = self.dropout(self.embedding(src))
-        for layer in self.layers:
-            x, summary = layer(x, lengths)
-            x = self.dropout(x)
+        for depth, layer in enumerate(self.layers):
+            outputs, summary = layer(x, lengths)
+            x = self.dropout(x + outputs if self.residual and depth else outputs)
         mask = torch.arange(src.shape[1], device=src.device) < lengths.unsqueeze(1)
         return Encoded(x, summary, mask)

@@ -1,12 +1,14 @@
-"""Label-smoothed cross-entropy over a large vocabulary without ever holding all logits at once."""
+"""Losses over a large vocabulary without ever holding all logits at once."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-__all__ = ["Loss", "chunked_cross_entropy"]
+__all__ = ["Loss", "cross_entropy", "r_drop"]
 
 CHUNK_ELEMENTS = 2**21  # logits held at a time: 8 MiB in float32, which stays in the cache of most CPUs
 
@@ -14,11 +16,11 @@ CHUNK_ELEMENTS = 2**21  # logits held at a time: 8 MiB in float32, which stays i
 class Loss(NamedTuple):
     """Sums over the real tokens of a batch, in nats."""
 
-    smoothed: Tensor  # []: what training minimises; carries the gradient
+    objective: Tensor  # []: what training minimises; carries the gradient
     cross_entropy: Tensor  # []: without label smoothing, for perplexity; no gradient
 
 
-def chunked_cross_entropy(
+def cross_entropy(
     features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, label_smoothing: float = 0.0
 ) -> Loss:
     """Project features to the vocabulary and sum the cross-entropy, a few hundred rows at a time.
@@ -35,63 +37,114 @@ def chunked_cross_entropy(
         label_smoothing: share of the probability that is spread evenly over the vocabulary
             (Szegedy et al. 2016, section 7).
     """
-    smoothed, cross_entropy = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        features, weight, bias, targets, label_smoothing
-    )
-    return Loss(smoothed, cross_entropy)
+    judge = partial(_judge_once, label_smoothing=label_smoothing)
+    return Loss(*_Chunked.apply(features.unsqueeze(0), weight, bias, targets, judge))  # type: ignore[no-untyped-call]
 
 
-class _ChunkedCrossEntropy(torch.autograd.Function):
+def r_drop(
+    features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, alpha: float, label_smoothing: float = 0.0
+) -> Loss:
+    """Compare two passes of a model with dropout: half of equation 4 of Wu et al. (2021).
+
+    The mean cross-entropy of both passes + alpha / 4 * (KL(p || q) + KL(q || p)); p and q are what they predict.
+
+    Args:
+        features: of both passes, [2, M, F].
+        weight: see `cross_entropy`.
+        bias: see `cross_entropy`.
+        targets: token ids, [M].
+        alpha: weight of the divergence.
+        label_smoothing: see `cross_entropy`.
+    """
+    judge = partial(_judge_twice, label_smoothing=label_smoothing, alpha=alpha)
+    return Loss(*_Chunked.apply(features, weight, bias, targets, judge))  # type: ignore[no-untyped-call]
+
+
+class _Judged(NamedTuple):
+    """What a chunk of logits, [P, rows, V], is worth."""
+
+    objective: Tensor  # []
+    cross_entropy: Tensor  # []
+    gradient: Tensor  # of the objective, [P, rows, V]; may lie where the logits were
+
+
+def _judge_once(logits: Tensor, gold: Tensor, *, label_smoothing: float) -> _Judged:
+    """Compute the cross-entropy of logits: [P, rows, V] and gold: [P, rows, 1], and overwrite the logits."""
+    V = logits.shape[2]
+    gold_logits, highest = logits.gather(2, gold), logits.max(2, keepdim=True)
+    mean_logits = logits.mean(2, keepdim=True) if label_smoothing else gold_logits
+    probs = torch.softmax(logits, 2, out=logits)
+    log_total = highest.values - probs.gather(2, highest.indices).log()  # exact also where probabilities underflow
+    plain = log_total - gold_logits
+    smoothed = (1 - label_smoothing) * plain + label_smoothing * (log_total - mean_logits)
+    # d loss / d logits = softmax - (1 - eps) * onehot - eps / V
+    gradient = probs.sub_(label_smoothing / V) if label_smoothing else probs
+    gradient.scatter_add_(2, gold, torch.full_like(plain, label_smoothing - 1))
+    return _Judged(smoothed.sum(), plain.sum(), gradient)
+
+
+def _judge_twice(logits: Tensor, gold: Tensor, *, label_smoothing: float, alpha: float) -> _Judged:
+    """Compute the loss of two passes, logits: [2, rows, V]."""
+    log_p, log_q = logits.log_softmax(2)
+    log_ratio = log_p - log_q
+    p, q = log_p.exp_(), log_q.exp_()
+    kl_pq = (p * log_ratio).sum(1, keepdim=True)
+    kl_qp = -(q * log_ratio).sum(1, keepdim=True)
+    difference = p - q
+    apart = torch.stack([p.mul_(log_ratio - kl_pq).add_(difference), q.mul_(-log_ratio - kl_qp).sub_(difference)])
+    once = _judge_once(logits, gold, label_smoothing=label_smoothing)
+    objective = once.objective / 2 + alpha / 4 * (kl_pq + kl_qp).sum()
+    return _Judged(objective, once.cross_entropy / 2, once.gradient.mul_(0.5).add_(apart, alpha=alpha / 4))
+
+
+class _Chunked(torch.autograd.Function):
+    """Project features of P passes, [P, M, F], chunk by chunk, and let `judge` say value and gradient."""
+
     @staticmethod
     def forward(
-        ctx: FunctionCtx, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float
+        ctx: FunctionCtx,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        judge: Callable[[Tensor, Tensor], _Judged],
     ) -> tuple[Tensor, Tensor]:
-        given_dtype = features.dtype
-        if torch.is_autocast_enabled(features.device.type):
-            features = features.to(torch.get_autocast_dtype(features.device.type))
-        weight_used = weight.to(features.dtype)
-        V = weight.shape[0]
+        given_dtype, device = features.dtype, features.device.type
+        if torch.is_autocast_enabled(device):
+            features = features.to(torch.get_autocast_dtype(device))
+        used_weight, used_bias = weight.to(features.dtype), bias.to(features.dtype)
+        (P, M, F), V = features.shape, len(weight)
+        accumulate = torch.promote_types(features.dtype, torch.float32)
+        objective, plain = features.new_zeros(2, dtype=accumulate)
+        grad_features, grad_weight, grad_bias = map(torch.zeros_like, (features, weight, bias))
         needs_gradient = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
-        grad_features = torch.empty_like(features) if needs_gradient else None
-        grad_weight = torch.zeros_like(weight) if needs_gradient else None
-        grad_bias = torch.zeros_like(bias) if needs_gradient else None
-        accumulate = torch.float64 if features.dtype == torch.float64 else torch.float32
-        smoothed = features.new_zeros((), dtype=accumulate)
-        cross_entropy = features.new_zeros((), dtype=accumulate)
-        rows = max(1, CHUNK_ELEMENTS // V)
-        for begin in range(0, len(features), rows):
-            chunk, gold = features[begin : begin + rows], targets[begin : begin + rows].unsqueeze(1)
-            logits = torch.addmm(bias.to(chunk.dtype), chunk, weight_used.t()).to(accumulate)  # [rows, V]
-            log_total = logits.logsumexp(1)
-            gold_loss = (log_total - logits.gather(1, gold).squeeze(1)).sum()
-            cross_entropy += gold_loss
-            smoothed += (1 - label_smoothing) * gold_loss
-            if label_smoothing:
-                smoothed += label_smoothing * (log_total.sum() - logits.sum() / V)
-            if grad_features is None or grad_weight is None or grad_bias is None:
+        rows = max(1, CHUNK_ELEMENTS // V // P)
+        # one buffer for all chunks: memory that is given back and asked for again costs page faults
+        buffer = features.new_empty(P * min(rows, M), V)
+        for begin in range(0, M, rows):
+            chunk = features[:, begin : begin + rows].reshape(-1, F)
+            gold = targets[begin : begin + rows].expand(P, -1).unsqueeze(2)
+            logits = torch.addmm(used_bias, chunk, used_weight.t(), out=buffer[: len(chunk)])
+            judged = judge(logits.to(accumulate).view(P, -1, V), gold)
+            objective += judged.objective
+            plain += judged.cross_entropy
+            if not needs_gradient:
                 continue
-            # d loss / d logits = softmax - (1 - eps) * onehot - eps / V, written over the logits
-            grad = logits.sub_(log_total.unsqueeze(1)).exp_()
-            if label_smoothing:
-                grad.sub_(label_smoothing / V)
-            grad.scatter_add_(1, gold, torch.full_like(gold, -(1 - label_smoothing), dtype=grad.dtype))
-            grad_bias += grad.sum(0)
-            grad = grad.to(features.dtype)
-            torch.mm(grad, weight_used, out=grad_features[begin : begin + rows])
-            if grad.dtype == grad_weight.dtype:
-                grad_weight.addmm_(grad.t(), chunk)
+            gradient = judged.gradient.flatten(0, 1)
+            grad_bias += gradient.sum(0)
+            gradient = gradient.to(features.dtype)
+            grad_features[:, begin : begin + rows] = (gradient @ used_weight).view(P, -1, F)
+            if gradient.dtype == grad_weight.dtype:
+                grad_weight.addmm_(gradient.t(), chunk)
             else:
-                grad_weight += grad.t() @ chunk
-        if grad_features is not None:
-            grad_features = grad_features.to(given_dtype)
-        ctx.gradients = (grad_features, grad_weight, grad_bias)  # type: ignore[attr-defined]
-        ctx.mark_non_differentiable(cross_entropy)
-        return smoothed, cross_entropy
+                grad_weight += gradient.t() @ chunk
+        ctx.gradients = (grad_features.to(given_dtype), grad_weight, grad_bias)  # type: ignore[attr-defined]
+        ctx.mark_non_differentiable(plain)
+        return objective, plain
 
     @staticmethod
     def backward(
-        ctx: FunctionCtx, grad_smoothed: Tensor, _: Tensor
+        ctx: FunctionCtx, grad_objective: Tensor, _: Tensor
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
-        scaled = (None if g is None else g * grad_smoothed for g in ctx.gradients)  # type: ignore[attr-defined]
-        grad_features, grad_weight, grad_bias = scaled
-        return grad_features, grad_weight, grad_bias, None, None
+        features, weight, bias = (g * grad_objective for g in ctx.gradients)  # type: ignore[attr-defined]
+        return features, weight, bias, None, None

@@ -58,7 +58,8 @@ class TranslationModule(pl.LightningModule):
         target_tokenizer: turns hypotheses and references back into raw text for BLEU.
         optimizer: takes the parameters.
         scheduler: takes the optimizer.
-        label_smoothing: see `mt.nn.loss.chunked_cross_entropy`.
+        label_smoothing: see `mt.nn.loss.cross_entropy`.
+        r_drop: weight of the divergence between two passes, see `mt.nn.loss.r_drop`; 0 makes one pass.
         identity: plain values that a checkpoint must share with the run that continues it.
         seed: dropout masks depend on (seed, rank, epoch, batch) alone, so that a resumed run draws the same ones.
     """
@@ -72,11 +73,14 @@ class TranslationModule(pl.LightningModule):
         scheduler: Callable[[Optimizer], Schedule],
         identity: dict[str, Any],
         label_smoothing: float = 0.1,
+        r_drop: float = 0.0,
         seed: int = 1,
     ) -> None:
         super().__init__()
         if not (isinstance(label_smoothing, int | float) and 0 <= label_smoothing < 1):
             raise ConfigError(f"label_smoothing must lie in [0, 1), not {label_smoothing!r}")
+        if not (isinstance(r_drop, int | float) and r_drop >= 0):
+            raise ConfigError(f"r_drop must be at least 0, not {r_drop!r}")
         self.spec = spec
         self.model = build_model(spec)
         self.target_tokenizer = target_tokenizer
@@ -84,6 +88,7 @@ class TranslationModule(pl.LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.label_smoothing = label_smoothing
+        self.r_drop = r_drop
         self.seed = seed
         self.signature = ""
         """Of the last validation BLEU."""
@@ -138,12 +143,12 @@ class TranslationModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss per target token over the batches of all ranks."""
-        loss = self._loss(batch, label_smoothing=self.label_smoothing)
+        loss = self._loss(batch, label_smoothing=self.label_smoothing, r_drop_alpha=self.r_drop)
         tokens = (batch.tgt_out != PAD).sum()
-        self._require_finite(loss.smoothed, "loss")
+        self._require_finite(loss.objective, "loss")
         self.log("train/loss", loss.cross_entropy / tokens, prog_bar=True, batch_size=len(batch.src))
         # DDP averages over ranks, which hold different numbers of tokens: divide by their mean instead of our own
-        return loss.smoothed / self._gathered(tokens).float().mean()
+        return loss.objective / self._gathered(tokens).float().mean()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Stop before gradients that are not finite reach the weights (a loss scaler skips such steps by itself)."""
@@ -195,10 +200,8 @@ class TranslationModule(pl.LightningModule):
         found = self.lr_schedulers()
         return found if isinstance(found, list) else [found]
 
-    def _loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
-        return self.model.loss(
-            batch.src, batch.src_lengths, batch.tgt_in, batch.tgt_out, label_smoothing=label_smoothing
-        )
+    def _loss(self, batch: Batch, **options: float) -> Loss:
+        return self.model.loss(batch.src, batch.src_lengths, batch.tgt_in, batch.tgt_out, **options)
 
     def _require_finite(self, value: Tensor, name: str) -> None:
         """Raise a TrainingError on all ranks if the value of one of them is not finite."""

@@ -7,14 +7,26 @@ from conftest import tiny_spec
 from reference import additive_attention, gru
 
 from mt.model import build_model
+from mt.nn.cells import CELLS
 from mt.nn.decoder import DECODERS
 
 TGT_IN = torch.tensor([[2, 4, 5, 6], [2, 7, 8, 9], [2, 10, 11, 12]])
 
 
-@pytest.fixture(params=sorted(DECODERS))
+STEPPING = sorted(set(DECODERS) - {"parallel"})
+VARIANTS = [
+    *({"decoder": decoder, "cell": cell} for decoder in sorted(DECODERS) for cell in sorted(CELLS)),
+    *({"decoder": decoder, "transition_depth": 3} for decoder in sorted(DECODERS)),
+    *({"decoder": decoder, "attention": "coverage"} for decoder in STEPPING),
+    {"attention": "multi_head", "attention_size": 6, "attention_heads": 3, "residual": True},
+    {"attention": "dot", "decoder_size": 8},
+    {"attention": "general", "decoder_layers": 3, "residual": True},
+]
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join(map(str, variant.values())))
 def model(request):
-    return build_model(tiny_spec(decoder=request.param)).double().eval()
+    return build_model(tiny_spec(**request.param)).double().eval()
 
 
 class TestEveryDecoder:
@@ -57,37 +69,101 @@ class TestEveryDecoder:
         torch.testing.assert_close(kept, all_of_them[2:])
 
 
-def test_attentional_decoder_follows_the_equations(batch):
-    """One layer, every step by hand in NumPy (Bahdanau et al. 2015, as documented at AttentionalDecoder)."""
-    model = build_model(tiny_spec(encoder_layers=1, decoder_layers=1)).double().eval()
+SCALE = 6**0.5  # embeddings are read times the square root of their size
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "residual"])
+def residual(request):
+    return request.param
+
+
+@pytest.mark.parametrize("decoder", STEPPING)
+def test_coverage_is_the_sum_of_all_earlier_weights(decoder, batch):
+    model = build_model(tiny_spec(decoder=decoder, attention="coverage")).double().eval()
     src, lengths = batch
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    encoded = model.encoder(src, lengths)
+    state = model.start(src, lengths)
+    total = torch.zeros(3, 5, dtype=torch.float64)
+    for t in range(TGT_IN.shape[1]):
+        torch.testing.assert_close(state.decoder[-1], total)
+        step = model.step(TGT_IN[:, t], state)
+        total, state = total + step.attention, step.state
+
+
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+def test_recurrent_dropout_is_drawn_once_for_a_sequence(decoder, batch):
+    """With dropped weights drawn at every position, equal inputs could not give the state a fixed point."""
+    model = build_model(tiny_spec(decoder=decoder, recurrent_dropout=0.5, decoder_layers=1)).double()
+    src, lengths = batch
+    encoded = model.encoder.eval()(src, lengths)
     memory = model.decoder.memory(encoded.values, encoded.mask)
-    features = model.decoder(TGT_IN, memory, encoded.summary).detach().numpy()
+    features = model.decoder.train()(torch.full((3, 400), 5), memory, encoded.summary)
+    torch.testing.assert_close(features[:, -1], features[:, -2], rtol=1e-6, atol=1e-6)
 
-    def gru_weights(prefix):
-        return [weights[f"{prefix}.gru.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
-    scale = 6**0.5  # the square root of the embedding size
-    for row, length in enumerate(lengths):
-        embedded = scale * weights["encoder.embedding.weight"][src[row, :length]]
-        ahead = gru(embedded, np.zeros(4), *gru_weights("encoder.layers.0.left_to_right"))
-        back = gru(embedded[::-1], np.zeros(4), *gru_weights("encoder.layers.0.right_to_left"))[::-1]
-        values = np.concatenate([ahead, back], axis=1)
-        summary = np.concatenate([ahead[-1], back[0]])
-        state = np.tanh(weights["decoder.bridge.project.0.weight"] @ summary + weights["decoder.bridge.project.0.bias"])
-        for t, token in enumerate(TGT_IN[row]):
-            previous = scale * weights["decoder.embedding.weight"][token]
-            context, _ = additive_attention(
-                state,
-                values,
-                weights["decoder.attention.query.weight"],
-                weights["decoder.attention.key.weight"],
-                weights["decoder.attention.key.bias"],
-                weights["decoder.attention.energy.weight"][0],
-            )
-            state = gru(np.concatenate([previous, context])[None], state, *gru_weights("decoder.layers.0"))[0]
-            seen = np.concatenate([state, context, previous])
-            expected = np.tanh(weights["decoder.readout.weight"] @ seen + weights["decoder.readout.bias"])
-            np.testing.assert_allclose(features[row, t], expected, rtol=1e-10)
+class TestEquations:
+    """Two decoder layers, each position by hand in NumPy, from the equations in the docstrings of mt.nn.attending."""
+
+    @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-4)])
+    @pytest.mark.parametrize("decoder", ["parallel", "attentional", "conditional", "input_feeding"])
+    def test_decoder(self, decoder, residual, batch, dtype, tolerance):
+        spec = tiny_spec(encoder_layers=1, decoder=decoder, residual=residual)
+        model = build_model(spec).to(dtype).eval()
+        src, lengths = batch
+        encoded = model.encoder(src, lengths)
+        features = model.decoder(TGT_IN, model.decoder.memory(encoded.values, encoded.mask), encoded.summary)
+        w = {name: value.double().numpy() for name, value in model.state_dict().items()}
+        for row, length in enumerate(lengths):
+            values, summary = encode(w, src[row, :length])
+            expected = decode(w, decoder, TGT_IN[row], values, summary, residual=residual)
+            error = np.abs(features[row].detach().double().numpy() - expected).max()
+            assert error <= tolerance * np.abs(expected).max()
+
+
+def gru_weights(w, prefix):
+    return [w[f"{prefix}.gru.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+
+def encode(w, src):
+    embedded = SCALE * w["encoder.embedding.weight"][src]
+    ahead = gru(embedded, np.zeros(4), *gru_weights(w, "encoder.layers.0.left_to_right"))
+    back = gru(embedded[::-1], np.zeros(4), *gru_weights(w, "encoder.layers.0.right_to_left"))[::-1]
+    return np.concatenate([ahead, back], axis=1), np.concatenate([ahead[-1], back[0]])
+
+
+def decode(w, decoder, tgt_in, values, summary, *, residual):
+    def move(cell, x, state):
+        return gru(x[None], state, *gru_weights(w, cell))[0]
+
+    def look(query):
+        names = ("query.weight", "key.weight", "key.bias", "energy.weight")
+        w_query, w_key, b_key, v = (w[f"decoder.attending.attention.{name}"] for name in names)
+        return additive_attention(query, values, w_query, w_key, b_key, v[0])[0]
+
+    def bridge(layer):
+        return np.tanh(
+            w[f"decoder.bridge.project.{layer}.weight"] @ summary + w[f"decoder.bridge.project.{layer}.bias"]
+        )
+
+    state, upper, fed = bridge(0), bridge(1), np.zeros(5)
+    features = []
+    for token in tgt_in:
+        x = SCALE * w["decoder.embedding.weight"][token]
+        if decoder == "parallel":
+            output = state = move("decoder.attending.cell", x, state)
+            context = look(state)
+        elif decoder == "attentional":
+            context = look(state)
+            output = state = move("decoder.attending.cells.0", np.concatenate([x, context]), state)
+        elif decoder == "conditional":
+            between = move("decoder.attending.cells.0", x, state)
+            context = look(between)
+            output = state = move("decoder.attending.cells.1", context, between)
+        else:
+            state = move("decoder.attending.cells.0", np.concatenate([x, fed]), state)
+            context = look(state)
+            output = fed = np.tanh(w["decoder.attending.combine.weight"] @ np.concatenate([context, state]))
+        upper = move("decoder.layers.0", np.concatenate([output, context]), upper)
+        top = output + upper if residual else upper
+        seen = np.concatenate([top, context, x])
+        features.append(np.tanh(w["decoder.readout.weight"] @ seen + w["decoder.readout.bias"]))
+    return np.array(features)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+import reference
 import torch
-from reference import cross_entropy
 
 from mt.nn import loss as loss_module
-from mt.nn.loss import chunked_cross_entropy
+from mt.nn.loss import cross_entropy, r_drop
 
 
 @pytest.fixture
@@ -25,23 +25,23 @@ def _chunks(request, monkeypatch):
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_equals_the_reference(problem, label_smoothing):
     features, weight, bias, targets = problem
-    loss = chunked_cross_entropy(*problem, label_smoothing=label_smoothing)
+    loss = cross_entropy(*problem, label_smoothing=label_smoothing)
     logits = (features @ weight.T + bias).detach().numpy()
-    expected = cross_entropy(logits, targets.numpy(), label_smoothing)
-    np.testing.assert_allclose([loss.smoothed.item(), loss.cross_entropy.item()], expected, rtol=1e-12)
+    expected = reference.cross_entropy(logits, targets.numpy(), label_smoothing)
+    np.testing.assert_allclose([loss.objective.item(), loss.cross_entropy.item()], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_gradients(problem, label_smoothing):
     *inputs, targets = problem
     assert torch.autograd.gradcheck(
-        lambda f, w, b: chunked_cross_entropy(f, w, b, targets, label_smoothing=label_smoothing).smoothed, inputs
+        lambda f, w, b: cross_entropy(f, w, b, targets, label_smoothing=label_smoothing).objective, inputs
     )
 
 
 def test_gradient_scales_with_what_follows(problem):
     features, weight, _, _ = problem
-    loss = chunked_cross_entropy(*problem, label_smoothing=0.1).smoothed
+    loss = cross_entropy(*problem, label_smoothing=0.1).objective
     once = torch.autograd.grad(loss, [features, weight], retain_graph=True)
     thrice = torch.autograd.grad(3 * loss, [features, weight])
     for small, large in zip(once, thrice, strict=True):
@@ -51,10 +51,10 @@ def test_gradient_scales_with_what_follows(problem):
 def test_bfloat16_autocast_stays_close(problem):
     features, weight, bias, targets = (part.detach().float() if part.is_floating_point() else part for part in problem)
     features.requires_grad_()
-    exact = chunked_cross_entropy(features, weight, bias, targets).smoothed
+    exact = cross_entropy(features, weight, bias, targets).objective
     (gradient,) = torch.autograd.grad(exact, features)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = chunked_cross_entropy(features, weight, bias, targets).smoothed
+        rough = cross_entropy(features, weight, bias, targets).objective
     (rough_gradient,) = torch.autograd.grad(rough, features)
     assert rough_gradient.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
@@ -63,5 +63,37 @@ def test_bfloat16_autocast_stays_close(problem):
 
 def test_nothing_is_kept_without_gradients(problem):
     with torch.no_grad():
-        loss = chunked_cross_entropy(*problem)
-    assert not loss.smoothed.requires_grad
+        loss = cross_entropy(*problem)
+    assert not loss.objective.requires_grad
+
+
+def test_the_value_is_exact_where_probabilities_underflow():
+    features = torch.tensor([[200.0], [-200.0]])
+    loss = cross_entropy(features, torch.tensor([[1.0], [-1.0]]), torch.zeros(2), torch.tensor([1, 1]))
+    assert loss.cross_entropy.item() == pytest.approx(400)
+
+
+class TestRDrop:
+    @pytest.fixture
+    def passes(self, problem):
+        return torch.stack([problem[0], problem[0] + 0.3 * torch.randn_like(problem[0])]).detach().requires_grad_()
+
+    @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+    def test_equals_the_reference(self, problem, passes, label_smoothing):
+        _, weight, bias, targets = problem
+        loss = r_drop(passes, weight, bias, targets, alpha=3.0, label_smoothing=label_smoothing)
+        logits = (passes @ weight.T + bias).detach().numpy()
+        expected = reference.r_drop(logits, targets.numpy(), label_smoothing, alpha=3.0)
+        np.testing.assert_allclose([loss.objective.item(), loss.cross_entropy.item()], expected, rtol=1e-12)
+
+    def test_gradients(self, problem, passes):
+        _, weight, bias, targets = problem
+        assert torch.autograd.gradcheck(
+            lambda f, w, b: r_drop(f, w, b, targets, alpha=3.0, label_smoothing=0.1).objective, (passes, weight, bias)
+        )
+
+    def test_equal_passes_are_the_cross_entropy(self, problem):
+        features, weight, bias, targets = problem
+        once = cross_entropy(features, weight, bias, targets, label_smoothing=0.1)
+        twice = r_drop(torch.stack([features] * 2), weight, bias, targets, alpha=3.0, label_smoothing=0.1)
+        torch.testing.assert_close(twice.objective, once.objective)
