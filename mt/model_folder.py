@@ -35,6 +35,7 @@ class LoadedModel:
     """The contents of a model folder."""
 
     model: Seq2Seq
+    spec: ModelSpec
     tokenizers: TokenizerPair
     decoding: DecodingOptions
     """How the model translates unless told otherwise."""
@@ -98,7 +99,7 @@ def load_model(folder: str | Path, *, device: str | torch.device = "cpu") -> Loa
     _load_weights(model, folder / WEIGHTS)
     training = _read_training(folder / TRAINING)
     decoding = _read_decoding(training, folder / TRAINING)
-    return LoadedModel(model.to(device).eval(), tokenizers, decoding, training)
+    return LoadedModel(model.to(device).eval(), spec, tokenizers, decoding, training)
 
 
 def _replace(folder: Path, scratch: Path) -> None:

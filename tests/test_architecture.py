@@ -11,7 +11,7 @@ FLOORS = [
     {"mt.text", "mt.nn", "mt.evaluation"},
     {"mt.model", "mt.data", "mt.search"},
     {"mt.model_folder"},
-    {"mt.translator"},
+    {"mt.averaging", "mt.translator"},
     {"mt.training", "mt.pictures"},
     {"mt.commands"},
 ]
