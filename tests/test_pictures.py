@@ -9,7 +9,8 @@ import pytest
 from matplotlib.image import imread
 
 from mt.errors import ConfigError, DataError
-from mt.pictures import AttentionItem, attention_picture, attention_pictures, learning_curves
+from mt.evaluation.sweep import Run, SweepCell
+from mt.pictures import AttentionItem, attention_picture, attention_pictures, learning_curves, sweep_picture
 
 SOURCE = ["▁The", "▁old", "▁dog", "▁sleep", "s", ".", "</s>"]
 TARGET = ["▁Der", "▁alte", "▁Hund", "▁schläft", ".", "</s>"]
@@ -188,3 +189,35 @@ def test_no_curve_no_file(tmp_path: Path, table: str | None) -> None:
         (tmp_path / "metrics.csv").write_text(table, encoding="utf-8")
     assert not learning_curves([tmp_path / "metrics.csv"], tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
+
+
+def cell(*scores: float | None, **settings: str) -> SweepCell:
+    shared = {"overrides": {}, "config": {}, "settings_fingerprint": "", "signature": "", "tokens_per_second": None}
+    runs = [
+        Run(folder=Path("x"), seed=seed, bleu=score, steps=1, train_seconds=1.0, **shared)
+        for seed, score in enumerate(scores)
+    ]
+    return SweepCell(settings, tuple(runs))
+
+
+def test_a_sweep_names_its_cells_and_their_means(tmp_path: Path) -> None:
+    cells = [cell(30.0, 32.0, model="$small$"), cell(25.5, model=""), cell(None, model="unvalidated")]
+    assert sweep_picture(cells, tmp_path / "sweep.svg")
+    texts = svg_texts(tmp_path / "sweep.svg")
+    assert set(texts) >= {"model", "$small$", "–", "31.00 ± 1.41", "25.50", "mean ± sd", "validation BLEU"}
+    assert "unvalidated" not in texts
+
+
+def test_a_sweep_grows_in_height_up_to_a_limit(tmp_path: Path) -> None:
+    shapes = []
+    for count in (2, 40, 1000):
+        cells = [cell(float(number), number + 0.5, size=str(number)) for number in range(count)]
+        sweep_picture(cells, tmp_path / f"{count}.png")
+        shapes.append(imread(tmp_path / f"{count}.png").shape)
+    assert shapes[1][0] - shapes[0][0] == pytest.approx(38 * 0.3 * 200, abs=10)
+    assert shapes[2][0] - shapes[1][0] == pytest.approx(60 * 0.3 * 200, abs=10)
+
+
+def test_no_score_no_picture(tmp_path: Path) -> None:
+    assert not sweep_picture([cell(None)], tmp_path / "sweep.png")
+    assert list(tmp_path.iterdir()) == []

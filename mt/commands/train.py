@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,11 +20,13 @@ from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
+from mt.averaging import kept_checkpoints
 from mt.commands._cli import DISK_FULL, print_error
 from mt.commands._instantiate import build, require_values
 from mt.commands._logging import set_up_logging
 from mt.commands._overrides import check_overrides
 from mt.errors import ConfigError, MTError, TrainingError
+from mt.evaluation.sweep import settings_fingerprint
 from mt.pictures import learning_curves
 from mt.training.callbacks import Interrupted, ModelExport, Throughput, ValidationReport
 from mt.training.module import BLEU, TranslationModule
@@ -32,7 +36,7 @@ __all__ = ["main", "train"]
 logger = logging.getLogger("mt.commands.train")  # also where __name__ is __main__
 
 
-def train(config: DictConfig) -> float | None:
+def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
     """Run one training as composed.
 
     1. find the checkpoint to resume from, or make sure that the run folder is free
@@ -40,12 +44,18 @@ def train(config: DictConfig) -> float | None:
     3. build model, callbacks and trainer, and fit
     4. draw the learning curves and write the summary
 
+    Args:
+        config: composed; interpolations may still be open
+        overrides: what was typed to compose it, for the summary
+
     Returns:
         the best validation BLEU, None if nothing was validated.
     """
     require_values(config)
     if type(config.seed) is not int or config.seed < 0:
         raise ConfigError(f"seed must be a whole number of at least 0, not {config.seed!r}")
+    composed = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))  # building resolves it
+    origin = {"overrides": list(overrides), "settings_fingerprint": settings_fingerprint(composed)}
     folder = Path(config.run_dir)
     checkpoint = _find_checkpoint(folder, config.ckpt_path)
     if _is_first_process():
@@ -62,14 +72,17 @@ def train(config: DictConfig) -> float | None:
         optimizer=build(config.optimizer),
         scheduler=build(config.scheduler),
         label_smoothing=config.label_smoothing,
+        r_drop=config.r_drop,
         identity={
             **{f"model.{name}": value for name, value in spec.to_dict().items()},
             **{f"optimizer.{name}": value for name, value in _plain(config.optimizer).items()},
             "seed": config.seed,
             "label_smoothing": config.label_smoothing,
+            "r_drop": config.r_drop,
             "data.tokens_per_batch": data.tokens_per_batch,
             "data.fingerprint": fingerprint,
             "tokenizer.fingerprint": tokenizers.fingerprint,
+            "tokenizer.sampling": data.tokenizer.sampling,
         },
         seed=config.seed,
     )
@@ -102,22 +115,27 @@ def train(config: DictConfig) -> float | None:
             writer.finalize("finished")
         if trainer.is_global_zero:
             _draw(folder)
-    _summarise(folder, trainer, timer, export)
+    _summarise(folder, trainer, timer, export, origin)
     return export.best
 
 
 def main() -> None:
     """Run the command."""
     failures: list[MTError] = []
+    sweeps: dict[str, None] = {}  # folders of those that came to something, each once and in order
 
     @hydra.main(version_base="1.3", config_path="pkg://mt.conf", config_name="train")
     def compose_and_train(config: DictConfig) -> float | None:
         # an Exception that leaves this function would become a traceback of Hydra's
         try:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+            if in_sweep:
                 _require_one_process(config)
                 config.run_dir = HydraConfig.get().runtime.output_dir
-            return train(config)
+            best = train(config, HydraConfig.get().overrides.task)
+            if in_sweep:
+                sweeps[HydraConfig.get().sweep.dir] = None
+            return best
         except MTError as error:  # the other runs of a sweep go on
             print_error(str(error))
             failures.append(error)
@@ -136,6 +154,8 @@ def main() -> None:
     try:
         sys.argv[1:] = check_overrides(sys.argv[1:])
         compose_and_train()
+        if sweeps and _is_first_process():
+            print(f"The table and the picture of this sweep: mt-sweep {shlex.join(sweeps)}")
     except MTError as error:
         print_error(str(error))
         failures.append(error)
@@ -207,10 +227,9 @@ def _check_checkpoint(path: Path) -> None:
     try:
         torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
-        others = sorted(path.parent.glob("step*.ckpt"))
-        advice = f"try ckpt_path={others[-1]}" if others and others[-1] != path else "start afresh under another name"
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path} is no usable checkpoint ({reason}): {advice}") from error
+        others = [other for other in kept_checkpoints(path.parent.parent) if other != path]
+        advice = f"try ckpt_path={others[-1]}" if others else "start afresh under another name"
+        raise TrainingError(f"{path} is damaged, or no checkpoint at all: {advice}") from error
 
 
 def _draw(folder: Path) -> None:
@@ -219,7 +238,7 @@ def _draw(folder: Path) -> None:
     learning_curves(parts, folder / "learning_curves.png")
 
 
-def _summarise(folder: Path, trainer: pl.Trainer, timer: Timer, export: ModelExport) -> None:
+def _summarise(folder: Path, trainer: pl.Trainer, timer: Timer, export: ModelExport, origin: dict[str, Any]) -> None:
     train_seconds = timer.time_elapsed("train")
     summary = {
         "steps": trainer.global_step,
@@ -227,6 +246,7 @@ def _summarise(folder: Path, trainer: pl.Trainer, timer: Timer, export: ModelExp
         "train_seconds": round(train_seconds, 1),
         BLEU: export.best,
         "signature": export.signature,
+        **origin,  # for mt-sweep
     }
     if trainer.is_global_zero:
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Scores of translations against references, all computed by sacrebleu."""
+"""Scores of translations against references, all computed by sacrebleu, and their spread over the runs of a sweep."""

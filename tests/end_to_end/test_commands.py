@@ -43,7 +43,8 @@ def environment(folder: Path) -> dict[str, str]:
 def trained(tmp_path_factory):
     """The working folder of a finished little training, with what it printed."""
     folder = tmp_path_factory.mktemp("work")
-    options = ["trainer.max_steps=12", "trainer.val_check_interval=6", f"data.cache={folder}/cache"]
+    options = ["trainer.max_steps=12", "trainer.val_check_interval=6", "callbacks.recent.save_top_k=2"]
+    options.append(f"data.cache={folder}/cache")
     done = mt("train", *SMALL, *options, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
@@ -63,6 +64,15 @@ def test_a_fresh_process_translates_like_this_one(trained):
     translator = Translator.from_folder(folder / "runs/quickstart/model")
     expected = [hypothesis.text for hypothesis in translator.translate(text.splitlines())]
     assert done.stdout == "".join(f"{line}\n" for line in expected)
+
+
+def test_an_average_of_the_run_translates(trained):
+    folder, _ = trained
+    done = mt("average", "runs/quickstart", "--last", "2", "--output", "averaged", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert [line.rpartition("/")[2] for line in done.stdout.splitlines()[:2]] == ["step6.ckpt", "step12.ckpt"]
+    done = mt("translate", "--model", "averaged", cwd=folder, input="The old dog sleeps.\n\nA woman reads.\n")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 3), done.stderr
 
 
 def test_a_second_run_of_the_same_name_is_refused(trained):
@@ -179,7 +189,7 @@ def test_translating_into_head_ends_cleanly(model_folder, tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["translate", "evaluate", "train"])
+@pytest.mark.parametrize("command", ["translate", "evaluate", "average", "train", "sweep"])
 def test_help_explains(command, tmp_path):
     done = mt(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
