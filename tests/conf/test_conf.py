@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from mt.commands._instantiate import build, require_values
 from mt.commands._overrides import check_overrides
 from mt.errors import ConfigError
+from mt.model import build_model
 from mt.training.module import TranslationModule
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -69,6 +71,10 @@ def test_every_choice_composes(choice):
         return  # needs a GPU to be built
     if group in ("tokenizer", "search", "callbacks", "logger", "trainer"):
         build(config[group])
+    if group in ("model", "recipe"):
+        spec = build(config.model, source_vocabulary=50, target_vocabulary=50)
+        with torch.device("meta"):
+            build_model(spec)
 
 
 @pytest.mark.parametrize(
