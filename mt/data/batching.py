@@ -1,6 +1,7 @@
 """Batches by tokens: which rows go together, in which order, and how they become tensors."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,18 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mt.errors import DataError
 from mt.text.symbols import BOS, EOS, PAD
+from mt.text.tokenizer import Tokenizer, TokenizerPair
 
-__all__ = ["Batch", "EncodedPairs", "ResumableLoader", "TokenBatchLoader", "TokenBatches", "pad"]
+__all__ = [
+    "Batch",
+    "BatchPlan",
+    "EncodedPairs",
+    "ResumableLoader",
+    "SubwordSampling",
+    "TokenBatchLoader",
+    "TokenBatches",
+    "pad",
+]
 
 BUCKET_WIDTH = 2  # tokens; rows whose lengths fall into the same bucket are shuffled among each other
 
@@ -31,24 +42,61 @@ class Batch(NamedTuple):
     references: list[str]  # raw text
 
 
+class BatchPlan(NamedTuple):
+    """What a batch is made from: all that the processes which prepare batches are told."""
+
+    rows: list[int]  # of the corpus
+    seed: int  # of the draws for this batch
+
+
 def pad(rows: list[list[int]]) -> Tensor:
     """Stack rows of token ids into [B, longest], filled up with PAD."""
     return pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], batch_first=True, padding_value=PAD)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubwordSampling:
+    """Cuts the text of a batch at random, on both sides (Kudo 2018; Provilkov et al. 2020).
+
+    Args:
+        tokenizers: of both sides.
+        strength: see `Tokenizer.sample`.
+        max_length: most pieces; a text that is cut into more keeps its best cut.
+    """
+
+    tokenizers: TokenizerPair
+    strength: float
+    max_length: int
+
+    def __call__(self, columns: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Return the columns of a corpus with `src` and `tgt` drawn anew, which depends on them and the seed alone."""
+        src_seed, tgt_seed = np.random.default_rng(seed).integers(2**32 - 1, size=2).tolist()
+        src = self._draw(self.tokenizers.source, columns["source"], columns["src"], src_seed)
+        tgt = self._draw(self.tokenizers.target, columns["target"], columns["tgt"], tgt_seed)
+        return {**columns, "src": src, "tgt": tgt}
+
+    def _draw(self, tokenizer: Tokenizer, texts: list[str], best: list[list[int]], seed: int) -> list[list[int]]:
+        drawn = tokenizer.sample(texts, strength=self.strength, seed=seed)
+        return [new if len(new) <= self.max_length else old for new, old in zip(drawn, best, strict=True)]
+
+
 class EncodedPairs(Dataset[Batch]):
-    """Turns a list of row numbers into a batch.
+    """Turns the plan of a batch into the batch.
 
     Args:
         corpus: columns `src`, `tgt` (token ids without BOS and EOS), `source`, `target` (raw text) and `line`.
+        sampling: cuts the raw text anew each time; without, the ids are those of the corpus.
     """
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, sampling: SubwordSampling | None = None) -> None:
         self.corpus = corpus
+        self.sampling = sampling
 
-    def __getitem__(self, rows: list[int]) -> Batch:
-        """Collate the pairs at rows."""
-        columns: dict[str, Any] = self.corpus[rows]
+    def __getitem__(self, plan: BatchPlan) -> Batch:
+        """Collate the pairs of a plan."""
+        columns: dict[str, Any] = self.corpus[plan.rows]
+        if self.sampling is not None:
+            columns = self.sampling(columns, plan.seed)
         src = [[*ids, EOS] for ids in columns["src"]]
         return Batch(
             src=pad(src),
@@ -61,18 +109,19 @@ class EncodedPairs(Dataset[Batch]):
         )
 
 
-class TokenBatches(Sampler[list[int]]):
+class TokenBatches(Sampler[BatchPlan]):
     """Rows of similar length, as many as fit into a token budget on either side; the batches in random order.
 
-    The order depends on (seed, epoch) alone, so that (epoch, position) is the whole state. Every epoch has the
+    The plans depend on (seed, epoch) alone, so that (epoch, position) is the whole state. Every epoch has the
     same number of batches, and so has every rank: rows are packed by the upper bounds of their length buckets,
     and only rows with equal bounds change places from epoch to epoch.
 
     Args:
         src_lengths: tokens of each row with EOS, [rows].
         tgt_lengths: likewise.
-        tokens_per_batch: limit on B * S and on B * T.
-        seed: of the order.
+        tokens_per_batch: limit on B * S and on B * T, as far as the lengths hold: subword sampling cuts text into more
+            pieces, and how many more is known only when it is drawn.
+        seed: of the order, and of the seeds in the plans.
         rank: of this process.
         world_size: number of processes that share the batches.
         shuffle: False gives batches from short to long, the same in every epoch.
@@ -120,14 +169,15 @@ class TokenBatches(Sampler[list[int]]):
         if epoch != self.epoch:
             self.epoch, self.position = epoch, 0
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[BatchPlan]:
         """Yield the batches of this rank from the current position on."""
         random = np.random.default_rng([self.seed, self.epoch if self.shuffle else 0])
         order = np.lexsort((random.random(len(self._tgt_key)), self._src_key, self._tgt_key))
         batches = np.split(order, np.cumsum(self._sizes)[:-1])
         turns = random.permutation(len(batches)) if self.shuffle else np.arange(len(batches))
+        seeds = random.integers(2**32, size=len(batches)).tolist()
         for turn in turns[self.rank :: self.world_size][self.position :]:
-            yield batches[turn].tolist()
+            yield BatchPlan(batches[turn].tolist(), seeds[turn])
 
 
 def _pack(lengths: NDArray[np.int64], budget: int, *, divisible_by: int) -> list[int]:
@@ -153,9 +203,16 @@ def _pack(lengths: NDArray[np.int64], budget: int, *, divisible_by: int) -> list
 class TokenBatchLoader(DataLoader[Batch]):
     """Serves the batches that a sampler composes."""
 
-    def __init__(self, *, corpus: Corpus, batches: TokenBatches, num_workers: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        corpus: Corpus,
+        batches: TokenBatches,
+        num_workers: int = 0,
+        sampling: SubwordSampling | None = None,
+    ) -> None:
         super().__init__(
-            EncodedPairs(corpus),
+            EncodedPairs(corpus, sampling),
             sampler=batches,
             batch_size=None,
             num_workers=num_workers,

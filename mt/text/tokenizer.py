@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Tokenizer", "TokenizerPair"]
 
 JOINT, SOURCE, TARGET = "joint.spm", "source.spm", "target.spm"
+
+_sampling = threading.Lock()
 
 
 class Tokenizer:
@@ -70,6 +74,35 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each text, without BOS and EOS; the empty text has none."""
         ids: list[list[int]] = self._processor.encode(list(texts))
+        return ids
+
+    def sample(self, texts: Sequence[str], *, strength: float, seed: int) -> list[list[int]]:
+        """Return token ids of each text like `encode`, but cut at random; they decode to the same text.
+
+        Equal arguments give equal ids, whatever was drawn before, and in whichever thread or process.
+
+        Args:
+            texts: for a BPE or unigram model; characters cannot be cut
+            strength: in (0, 1]. BPE: the probability that a merge is left out, for good, so that less is needed than in
+                the paper (BPE-dropout, Provilkov et al. 2020). Unigram: every cut is drawn with its probability to
+                this power, renormalised, so that less is wilder (subword regularisation, Kudo 2018, section 3.2)
+            seed: from 0 to 2**32 - 2; the next is SentencePiece's sign for none
+        """
+        from sentencepiece import set_random_generator_seed
+
+        # Each thread has a generator, which takes the process's seed when it first draws and (before 0.2.3) never
+        # again: only a new thread is sure to start from the seed just set, if no other sets its own meanwhile.
+        # Of several threads inside SentencePiece (num_threads), chance would tell which one draws for which text.
+        with _sampling, ThreadPoolExecutor(max_workers=1) as thread:
+            set_random_generator_seed(seed)
+            ids: list[list[int]] = thread.submit(
+                self._processor.encode,
+                list(texts),
+                enable_sampling=True,
+                nbest_size=-1,
+                alpha=strength,
+                num_threads=1,
+            ).result()
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:

@@ -36,7 +36,7 @@ class ParallelText(Protocol):
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """How to train SentencePiece.
+    """How to train SentencePiece, and how to cut text with it during training.
 
     Args:
         model_type: "unigram", "bpe" or "char"
@@ -48,6 +48,7 @@ class TokenizerSettings:
         normalization: SentencePiece's rule: "nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf" ("cf" also lower-cases),
             or "identity"
         max_training_sentences: a larger text is sampled down to this number of lines
+        sampling: strength of the random cuts of training, see `Tokenizer.sample`; 0: always the best cut
 
     Raises:
         ConfigError: settings are wrong; names all of them
@@ -61,6 +62,7 @@ class TokenizerSettings:
     user_defined_symbols: Sequence[str] = ()
     normalization: str = "nmt_nfkc"
     max_training_sentences: int = 1_000_000
+    sampling: float = 0.0
 
     def __post_init__(self) -> None:
         if wrong := list(self._problems()):
@@ -78,6 +80,11 @@ class TokenizerSettings:
         coverage = self.character_coverage
         if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 < coverage <= 1:
             yield f"  character_coverage: must be above 0 and at most 1, got {coverage!r}"
+        sampling = self.sampling
+        if isinstance(sampling, bool) or not isinstance(sampling, int | float) or not 0 <= sampling <= 1:
+            yield f"  sampling: must be at least 0 (off) and at most 1, got {sampling!r}"
+        elif sampling and self.model_type == "char":
+            yield f"  sampling: must be 0 for char, got {sampling!r}: there is but one way to cut text into characters"
         symbols = self.user_defined_symbols
         if not isinstance(symbols, list | tuple) or not all(isinstance(s, str) and s.strip() for s in symbols):
             yield f"  user_defined_symbols: must be a list of non-empty strings, got {symbols!r}"
@@ -145,7 +152,8 @@ def _column(corpus: ParallelText, name: str) -> Iterator[str]:
 def _fingerprint(corpus: ParallelText, settings: TokenizerSettings) -> str:
     import sentencepiece
 
-    digest = hashlib.sha256(json.dumps([asdict(settings), sentencepiece.__version__]).encode())
+    of_training = {name: value for name, value in asdict(settings).items() if name != "sampling"}
+    digest = hashlib.sha256(json.dumps([of_training, sentencepiece.__version__]).encode())
     for batch in corpus.iter(batch_size=10_000):
         digest.update(json.dumps([batch["source"], batch["target"]], ensure_ascii=False).encode())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from mt.data.batching import ResumableLoader, TokenBatches, TokenBatchLoader
+from mt.data.batching import ResumableLoader, SubwordSampling, TokenBatches, TokenBatchLoader
 from mt.data.cleaning import encode_and_clean
 from mt.errors import ConfigError
 from mt.text.tokenizer import TokenizerPair
@@ -28,10 +28,10 @@ class TranslationDataModule(pl.LightningDataModule):
     Args:
         train: returns the training corpus, see `mt.data.sources`.
         validation: returns the validation corpus.
-        tokenizer: how to cut text into pieces.
+        tokenizer: how to cut text into pieces; `sampling` concerns the training batches only.
         max_length: most pieces of either side; pairs with a longer one are dropped and counted.
-        tokens_per_batch: most tokens of either side of a batch, padding included.
-        seed: of the order of the batches.
+        tokens_per_batch: most tokens of either side of a batch, padding included; with sampling, of the best cuts.
+        seed: of the order of the batches, and of sampling.
         num_workers: processes that prepare batches beside the main one.
         cache: folder for trained tokenizers.
     """
@@ -69,6 +69,7 @@ class TranslationDataModule(pl.LightningDataModule):
         self.num_workers = num_workers
         self.cache = Path(cache).expanduser()
         self._corpora: tuple[Dataset, Dataset] | None = None
+        self._sampling: SubwordSampling | None = None
 
     def load(self) -> TokenizerPair:
         """Load, tokenize and clean both corpora, and report what was dropped; then the loaders are ready."""
@@ -80,6 +81,8 @@ class TranslationDataModule(pl.LightningDataModule):
             logger.info("%s corpus: %s", name, report)
             encoded.append(corpus)
         self._corpora = encoded[0], encoded[1]
+        if strength := self.tokenizer.sampling:
+            self._sampling = SubwordSampling(tokenizers=tokenizers, strength=strength, max_length=self.max_length)
         return tokenizers
 
     @property
@@ -94,7 +97,12 @@ class TranslationDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> ResumableLoader:
         """Return the training batches of this rank."""
         corpus = self._loaded()[0]
-        return ResumableLoader(corpus=corpus, batches=self._batches(corpus, shuffle=True), num_workers=self.num_workers)
+        return ResumableLoader(
+            corpus=corpus,
+            batches=self._batches(corpus, shuffle=True),
+            num_workers=self.num_workers,
+            sampling=self._sampling,
+        )
 
     def val_dataloader(self) -> TokenBatchLoader:
         """Return the validation batches of this rank."""

@@ -1,4 +1,6 @@
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,61 @@ def test_user_defined_symbols_stay_whole():
         ids = tokenizer.encode([f"{symbol} the dog"])
         assert symbol in tokenizer.pieces(ids[0])
         assert tokenizer.decode(ids) == [f"{symbol} the dog"]
+
+
+# --- sampling ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=[("bpe", 0.3), ("unigram", 0.2)], ids=lambda param: param[0])
+def sampling(request):
+    """A tokenizer and a strength at which it cuts most sentences in another way than the best."""
+    model_type, strength = request.param
+    settings = TokenizerSettings(vocab_size=50, model_type=model_type, user_defined_symbols=["<de>"])
+    return train_tokenizers(ENGLISH, GERMAN, settings).source, strength
+
+
+def test_samples_are_other_cuts_of_the_same_text(sampling):
+    tokenizer, strength = sampling
+    texts = [*ENGLISH, *GERMAN, "", "<de> the 😀 dog"]
+    best = tokenizer.encode(texts)
+    for seed in (0, 1, 2**32 - 2):
+        drawn = tokenizer.sample(texts, strength=strength, seed=seed)
+        assert tokenizer.decode(drawn) == tokenizer.decode(best)
+        assert sum(a != b for a, b in zip(drawn, best, strict=True)) >= 4
+        assert drawn[6] == []
+        assert "<de>" in tokenizer.pieces(drawn[7])
+        assert UNK in drawn[7]
+    assert tokenizer.sample([], strength=strength, seed=1) == []
+
+
+def test_samples_depend_on_the_arguments_alone(sampling):
+    tokenizer, strength = sampling
+    texts = [*ENGLISH, *GERMAN] * 20
+
+    def draw(seed, texts=texts):
+        return tokenizer.sample(texts, strength=strength, seed=seed)
+
+    expected = [draw(seed) for seed in range(8)]
+    assert all(a != b for a, b in pairwise(expected))
+    assert draw(3) == expected[3]
+    assert draw(3, texts[:1]) == draw(3, texts[:1]) == expected[3][:1]  # before 0.2.3, one text makes no thread
+    assert len({tuple(row) for row in draw(3, texts[:1] * 20)}) > 10
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(draw, [*range(8)] * 10)) == expected * 10
+
+
+@pytest.mark.parametrize(("model_type", "strengths"), [("bpe", [0.05, 0.3, 1.0]), ("unigram", [1.0, 0.3, 0.05])])
+def test_more_merges_left_out_and_lower_powers_are_wilder(model_type, strengths):
+    tokenizer = train_tokenizers(ENGLISH, GERMAN, TokenizerSettings(vocab_size=50, model_type=model_type)).source
+    cuts = [tokenizer.encode(ENGLISH * 100)]
+    cuts += [tokenizer.sample(ENGLISH * 100, strength=strength, seed=1) for strength in strengths]
+    lengths = [sum(map(len, rows)) for rows in cuts]
+    assert lengths == sorted(set(lengths))
+    if model_type == "bpe":  # all merges are left out at last
+        assert lengths[-1] == 100 * sum(len(f" {text}") for text in ENGLISH)
+
+
+# --- files and pairs --------------------------------------------------------------------------------------------------
 
 
 def test_joint_and_separate_vocabularies(joint, separate):

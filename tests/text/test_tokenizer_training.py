@@ -55,6 +55,7 @@ def test_all_wrong_settings_are_reported_together():
             normalization="nfkd",
             user_defined_symbols=["<s>", "<x>", "<x>"],
             max_training_sentences=0,
+            sampling=-0.1,
         )
     assert str(caught.value).splitlines() == [
         "tokenizer settings:",
@@ -62,6 +63,7 @@ def test_all_wrong_settings_are_reported_together():
         "  normalization: unknown 'nfkd'. Did you mean 'nfkc'? Valid: identity, nfkc, nfkc_cf, nmt_nfkc, nmt_nfkc_cf.",
         "  joint: must be true or false, got 'yes'",
         "  character_coverage: must be above 0 and at most 1, got 1.5",
+        "  sampling: must be at least 0 (off) and at most 1, got -0.1",
         "  user_defined_symbols: reserved or given twice: <s>, <x>",
         "  vocab_size: must be a whole number of at least 8, got 4",
         "  max_training_sentences: must be a whole number of at least 1, got 0",
@@ -79,6 +81,10 @@ def test_all_wrong_settings_are_reported_together():
         ({"user_defined_symbols": None}, "user_defined_symbols: must be a list of non-empty strings, got None"),
         ({"model_type": None}, "model_type: unknown None. Valid: bpe, char, unigram"),
         ({"character_coverage": 0}, "character_coverage: must be above 0 and at most 1, got 0"),
+        ({"sampling": 1.1}, "sampling: must be at least 0 (off) and at most 1, got 1.1"),
+        ({"sampling": True}, "sampling: must be at least 0 (off) and at most 1, got True"),
+        ({"sampling": None}, "sampling: must be at least 0 (off) and at most 1, got None"),
+        ({"model_type": "char", "sampling": 0.1}, "sampling: must be 0 for char, got 0.1: there is but one way to cut"),
     ],
 )
 def test_wrong_settings(settings, message):
@@ -183,6 +189,12 @@ def test_cache_hit(tmp_path: Path, trainings, caplog):
         f"training a joint unigram SentencePiece model of 60 pieces on {2 * len(CORPUS)} lines",
         f"reusing the tokenizers in {folder}",
     ]
+
+
+def test_sampling_needs_no_other_model(tmp_path: Path, trainings):
+    first = load_or_train(CORPUS, SETTINGS, tmp_path)
+    assert load_or_train(CORPUS, TokenizerSettings(vocab_size=60, sampling=0.2), tmp_path) == first
+    assert len(trainings) == 1
 
 
 def test_changed_text_or_settings_are_trained_anew(tmp_path: Path, trainings, caplog):

@@ -5,14 +5,17 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from mt.averaging import average_models, kept_checkpoints
 from mt.commands import train as command
 from mt.errors import ConfigError, TrainingError
+from mt.evaluation.metrics import score_corpus
 from mt.model_folder import load_model
 from mt.training import callbacks
 from mt.training.module import TranslationModule
@@ -65,7 +68,9 @@ def run(tmp_path, cache, monkeypatch):
 def final_state(folder: Path) -> dict:
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     return {
-        "weights": checkpoint["state_dict"],
+        "weights": checkpoint["state_dict"],  # or the averages, with callbacks=ema
+        "averaged": {name: checkpoint.get(name) for name in ("current_model_state", "averaging_state")},
+        "average_updated": checkpoint["callbacks"].get("MovingAverage"),
         "optimizer": checkpoint["optimizer_states"],
         "schedule": checkpoint["lr_schedulers"],
         "step": checkpoint["global_step"],
@@ -93,11 +98,19 @@ def assert_identical(a, b, where=""):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The dirpath has changed")
 @pytest.mark.parametrize(
-    ("scheduler", "interval", "accumulate"), [("cosine", 5, 1), ("plateau", 7, 1), ("plateau", 5, 2)]
+    ("scheduler", "interval", "accumulate", "further"),
+    [
+        ("cosine", 5, 1, ""),
+        ("plateau", 7, 1, ""),
+        ("plateau", 5, 2, "tokenizer.model_type=bpe tokenizer.sampling=0.3"),
+        ("plateau", 7, 1, "callbacks=ema"),
+        ("cosine", 5, 2, "callbacks=ema callbacks.ema.update_every_n_steps=2 callbacks.ema.update_starting_at_step=2"),
+    ],
 )
-def test_resuming_from_any_step_is_bit_identical(run, tmp_path, monkeypatch, scheduler, interval, accumulate):
+def test_resuming_from_any_step_is_bit_identical(run, tmp_path, monkeypatch, scheduler, interval, accumulate, further):
     """Every checkpoint on the way, in mid-epoch, at an epoch's end and at a validation, leads to the same end."""
     options = [f"scheduler={scheduler}", f"trainer.val_check_interval={interval}", "optimizer.lr=0.01"]
+    options += further.split()
     options += [f"trainer.accumulate_grad_batches={accumulate}", f"trainer.max_steps={14 // accumulate}"]
     kept = tmp_path / "kept"
     kept.mkdir()
@@ -170,6 +183,22 @@ def test_the_best_validation_is_what_is_exported(run, monkeypatch):
         assert torch.equal(weight, weights[f"model.{name}"])
 
 
+@pytest.mark.parametrize("choice", ["default", "ema"])
+def test_the_kept_checkpoints_of_a_run_can_be_averaged(run, choice):
+    """Those of the last validations; and of a run with moving averages, the moving averages."""
+    options = ["trainer.max_steps=12", "trainer.val_check_interval=3", "optimizer.lr=0.02"]
+    folder = run("kept", f"callbacks={choice}", "callbacks.recent.save_top_k=3", *options)
+    kept = kept_checkpoints(folder)[-3:]
+    assert [path.name for path in kept] == ["step6.ckpt", "step9.ckpt", "step12.ckpt"]
+    states = [torch.load(path, weights_only=True)["state_dict"] for path in kept]
+    found = average_models(kept)
+    for name, average in found.model.state_dict().items():
+        expected = np.mean([state[f"model.{name}"].double().numpy() for state in states], axis=0)
+        np.testing.assert_array_equal(average.numpy(), expected.astype(np.float32), err_msg=name)
+    assert found.spec == load_model(folder / "model").spec
+    assert found.training["data_fingerprint"] == load_model(folder / "model").training["data_fingerprint"]
+
+
 def test_training_lowers_the_loss(run):
     folder = run("learns", "trainer.max_steps=60", "trainer.val_check_interval=20", "optimizer.lr=0.02")
     (table,) = (folder / "logs" / "csv").glob("version_0/metrics.csv")
@@ -213,6 +242,123 @@ def test_a_finished_run_can_be_prolonged_and_keeps_its_records(run):
     assert len(list((folder / "logs" / "csv").iterdir())) == 2
 
 
+@pytest.fixture
+def steps(monkeypatch):
+    """Filled by a training: the weights after each optimizer step."""
+    weights: dict[int, dict[str, torch.Tensor]] = {}
+    end = callbacks.Throughput.on_train_batch_end
+
+    def look(self, trainer, module, *rest):
+        weights[trainer.global_step] = {name: weight.clone() for name, weight in module.state_dict().items()}
+        end(self, trainer, module, *rest)
+
+    monkeypatch.setattr(callbacks.Throughput, "on_train_batch_end", look)
+    return weights
+
+
+@pytest.mark.parametrize(("decay", "every", "start"), [(0.999, 1, 0), (0.3, 1, 0), (0.999, 3, 4), (0.999, 1, 100)])
+def test_the_moving_average_is_that_of_the_weights(run, steps, decay, every, start):
+    options = [f"decay={decay}", f"update_every_n_steps={every}", f"update_starting_at_step={start}"]
+    folder = run("average", "callbacks=ema", *(f"callbacks.ema.{option}" for option in options), "optimizer.lr=0.02")
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert_identical(dict(checkpoint["current_model_state"]), steps[14])
+    for name, average in checkpoint["state_dict"].items():
+        history = [steps[step][name].double().numpy() for step in range(1, 15)]
+        expected, updates = history[0], 0
+        for step, weight in enumerate(history):
+            if step < start:
+                expected, updates = weight, 1
+            elif (step - start) % every == 0:
+                d = min(decay, (1 + updates) / (10 + updates)) if updates else 0.0
+                expected, updates = d * expected + (1 - d) * weight, updates + 1
+        np.testing.assert_allclose(average.numpy(), expected, rtol=1e-5, atol=1e-7, err_msg=name)
+    settled = start > 14
+    assert settled == all(torch.equal(checkpoint["state_dict"][name], weight) for name, weight in steps[14].items())
+
+
+def test_what_is_validated_and_exported_and_kept_as_best_is_the_moving_average(run, steps, monkeypatch):
+    validated = {}  # the module's state, its scores and its samples at each validation
+    end = callbacks.ValidationReport.on_validation_end
+
+    def look(self, trainer, module):
+        state = {name: weight.clone() for name, weight in module.state_dict().items()}
+        validated[trainer.global_step] = state, float(trainer.callback_metrics["validation/bleu"]), module.samples
+        end(self, trainer, module)
+
+    monkeypatch.setattr(callbacks.ValidationReport, "on_validation_end", look)
+    options = ["optimizer.lr=0.02", "trainer.max_steps=45", "trainer.val_check_interval=20"]
+    folder = run("average", "callbacks=ema", "callbacks.best.save_top_k=-1", *options)
+    assert list(validated) == [20, 40, 45]
+    record = json.loads((folder / "model" / "training.json").read_text())
+    exported = load_model(folder / "model").model.state_dict()
+    state, bleu, samples = validated[record["step"]]
+    assert record["metric"]["score"] == bleu == max(score for _, score, _ in validated.values())
+    for name, weight in exported.items():
+        assert torch.equal(weight, state[f"model.{name}"])
+    assert any(not torch.equal(weight, steps[record["step"]][f"model.{name}"]) for name, weight in exported.items())
+
+    again = Translator.from_folder(folder / "model").translate([s.source for s in samples], beam_size=1)
+    assert [hypothesis.text for hypothesis in again] == [sample.hypothesis for sample in samples]
+    (score,) = score_corpus([h.text for h in again], [sample.reference for sample in samples], metrics=["bleu"])
+    assert float(torch.tensor(score.score)) == bleu  # Lightning logs float32
+
+    for step in (20, 40):
+        (best,) = folder.glob(f"checkpoints/step{step}-*.ckpt")
+        checkpoint = torch.load(best, weights_only=True)
+        assert_identical(dict(checkpoint["state_dict"]), validated[step][0])
+        assert_identical(dict(checkpoint["current_model_state"]), steps[step])
+
+
+def test_averaging_changes_no_training_step_even_when_a_finished_run_is_prolonged(run):
+    for end in (4, 8):
+        options = [f"trainer.max_steps={end}", *(["ckpt_path=last"] if end > 4 else [])]
+        plain, averaged = final_state(run("plain", *options)), final_state(run("averaged", "callbacks=ema", *options))
+        assert_identical(averaged["averaged"]["current_model_state"], plain["weights"])
+        assert_identical(averaged["optimizer"], plain["optimizer"])
+        assert averaged["averaged"]["averaging_state"]["n_averaged"] == end
+
+
+def test_without_validation_the_averages_at_the_end_are_exported(run):
+    folder = run("unvalidated", "callbacks=ema", "trainer.limit_val_batches=0", "~callbacks.early_stopping")
+    averages = final_state(folder)["weights"]
+    for name, weight in load_model(folder / "model").model.state_dict().items():
+        assert torch.equal(weight, averages[f"model.{name}"])
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using .ckpt_path")
+def test_averages_are_not_mistaken_for_weights(run):
+    run("averaged", "callbacks=ema", "trainer.max_steps=2")
+    with pytest.raises(TrainingError, match="belongs to a training with averaged weights: resume with callbacks=ema"):
+        run("averaged", "ckpt_path=last", "trainer.max_steps=4")
+
+
+def test_averaging_can_begin_when_a_run_is_resumed(run):
+    run("late", "trainer.max_steps=4")
+    with pytest.warns(UserWarning, match="Both the current and the average model will be initialized"):
+        folder = run("late", "ckpt_path=last", "trainer.max_steps=5", "callbacks=ema")
+    averaged = final_state(folder)
+    assert_identical(averaged["weights"], dict(averaged["averaged"]["current_model_state"]))
+    assert averaged["averaged"]["averaging_state"]["n_averaged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("callbacks.ema.decay=1", r"the weights cannot be averaged: decay must lie in \[0, 1\), not 1"),
+        ("callbacks.ema.update_every_n_steps=0", "update_every_n_steps must be a whole number of at least 1, not 0"),
+        ("callbacks.ema.update_starting_at_step=x", "update_starting_at_step must be a whole .* at least 0, not 'x'"),
+        ("+callbacks.best.save_weights_only=true", "would lack the averaged weights: leave save_weights_only out"),
+        (
+            "trainer.precision=bf16-true",
+            "of trainer.precision=bf16-true cannot be averaged: choose 32-true, bf16-mixed",
+        ),
+    ],
+)
+def test_averages_that_would_be_wrong_are_refused(run, override, message):
+    with pytest.raises(ConfigError, match=message):
+        run("wrong", "callbacks=ema", override)
+
+
 def test_nothing_to_resume(run):
     with pytest.raises(TrainingError, match=r"last.ckpt does not exist, so there is nothing to continue"):
         run("nothing", "ckpt_path=last")
@@ -222,7 +368,7 @@ def test_a_damaged_checkpoint_is_reported_with_a_way_out(run):
     folder = run("damaged")
     last = folder / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match=r"last.ckpt is no usable checkpoint \(.*\): try ckpt_path=.*step\d+"):
+    with pytest.raises(TrainingError, match=r"last.ckpt is damaged, or no checkpoint at all: try ckpt_path=.*step\d+"):
         run("damaged", "ckpt_path=last")
 
 
@@ -233,11 +379,11 @@ def test_a_checkpoint_of_another_model_is_refused(run):
 
 
 def test_settings_that_a_checkpoint_would_silently_override_are_refused(run):
-    run("same", "trainer.max_steps=2")
-    with pytest.raises(
-        TrainingError, match=r"\(optimizer.lr was 0.001 and is 0.5, data.tokens_per_batch was 150 and is"
-    ):
-        run("same", "ckpt_path=last", "optimizer.lr=0.5", "data.tokens_per_batch=160")
+    run("same", "trainer.max_steps=2", "tokenizer.model_type=bpe")
+    names = "optimizer.lr was 0.001 and is 0.5, data.tokens_per_batch was 150 and is 160, tokenizer.sampling was 0.0"
+    changed = ["optimizer.lr=0.5", "data.tokens_per_batch=160", "tokenizer.sampling=0.1"]
+    with pytest.raises(TrainingError, match=rf"\({names} and is 0.1\)"):
+        run("same", "ckpt_path=last", "tokenizer.model_type=bpe", *changed)
 
 
 def test_another_runs_checkpoint_does_not_overwrite_this_run(run):
@@ -315,6 +461,7 @@ def test_a_full_disk_ends_with_one_message_and_a_whole_checkpoint(run, tmp_path,
         ("trainer.max_time=soon", r"trainer.max_time cannot be used: .*soon"),
         ("seed=-1", "seed must be a whole number of at least 0, not -1"),
         ("search.beam_size=0", "beam_size must be a whole number of at least 1, not 0"),
+        ("tokenizer.sampling=0.1", "sampling: must be 0 for char, got 0.1: there is but one way to cut"),
         ("data.num_workers=-1", "data.num_workers must be a whole number of at least 0, not -1"),
         ("optimizer.lr=-1", "optimizer or scheduler cannot be built: Invalid learning rate"),
         ("+optimizer.momentum=1", "unexpected keyword argument 'momentum'"),
