@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from mt.nn.additive import additive_energies
+
 __all__ = [
     "ATTENTIONS",
     "AdditiveAttention",
@@ -104,9 +106,7 @@ class AdditiveAttention(SingleHead):
 
     def energies(self, query: Tensor, keys: Tensor, coverage: Tensor | None) -> Tensor:
         """See `SingleHead`."""
-        sums = self.query(query).unsqueeze(2) + keys.unsqueeze(1)  # [B, T, S, A]: by far the largest tensor,
-        energies: Tensor = self.energy(sums.tanh_())  # so tanh overwrites it (its gradient needs only its result)
-        return energies.squeeze(3)
+        return additive_energies(self.query(query), keys, self.energy.weight[0])
 
 
 class CoverageAttention(AdditiveAttention):

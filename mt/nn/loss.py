@@ -71,10 +71,10 @@ class _Judged(NamedTuple):
 def _judge_once(logits: Tensor, gold: Tensor, *, label_smoothing: float) -> _Judged:
     """Compute the cross-entropy of logits: [P, rows, V] and gold: [P, rows, 1], and overwrite the logits."""
     V = logits.shape[2]
-    gold_logits, highest = logits.gather(2, gold), logits.max(2, keepdim=True)
+    gold_logits, highest = logits.gather(2, gold), logits.amax(2, keepdim=True)
     mean_logits = logits.mean(2, keepdim=True) if label_smoothing else gold_logits
     probs = torch.softmax(logits, 2, out=logits)
-    log_total = highest.values - probs.gather(2, highest.indices).log()  # exact also where probabilities underflow
+    log_total = highest - probs.amax(2, keepdim=True).log()  # exact also where probabilities underflow
     plain = log_total - gold_logits
     smoothed = (1 - label_smoothing) * plain + label_smoothing * (log_total - mean_logits)
     # d loss / d logits = softmax - (1 - eps) * onehot - eps / V
@@ -124,7 +124,7 @@ class _Chunked(torch.autograd.Function):
         for begin in range(0, M, rows):
             chunk = features[:, begin : begin + rows].reshape(-1, F)
             gold = targets[begin : begin + rows].expand(P, -1).unsqueeze(2)
-            logits = torch.addmm(used_bias, chunk, used_weight.t(), out=buffer[: len(chunk)])
+            logits = torch.mm(chunk, used_weight.t(), out=buffer[: len(chunk)]).add_(used_bias)
             judged = judge(logits.to(accumulate).view(P, -1, V), gold)
             objective += judged.objective
             plain += judged.cross_entropy

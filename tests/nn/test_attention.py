@@ -12,6 +12,7 @@ from reference import (
     scaled_dot_attention,
 )
 
+from mt.nn import additive
 from mt.nn.attention import (
     ATTENTIONS,
     AdditiveAttention,
@@ -236,3 +237,31 @@ class TestMultiHead:
     def test_heads_must_divide_the_attention_size(self, heads):
         with pytest.raises(ValueError, match=rf"heads of equal width: 4 cannot be divided into {heads}$"):
             MultiHeadAttention(**SIZES, heads=heads)
+
+
+class TestAdditiveEnergies:
+    """However few sentences are held at a time."""
+
+    @pytest.fixture(autouse=True, params=[1, 2 * 3 * 5 * 4, 10**6], ids=["one by one", "two at a time", "at once"])
+    def _chunks(self, request, monkeypatch):
+        monkeypatch.setattr(additive, "CHUNK_ELEMENTS", request.param)
+
+    @pytest.fixture
+    def inputs(self):
+        shapes = (5, 3, 4), (5, 5, 4), (4,)
+        return [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+
+    def test_equal_the_equation(self, inputs):
+        query, keys, v = inputs
+        expected = (query.unsqueeze(2) + keys.unsqueeze(1)).tanh() @ v
+        torch.testing.assert_close(additive.additive_energies(*inputs), expected)
+
+    def test_gradients(self, inputs):
+        assert torch.autograd.gradcheck(additive.additive_energies, inputs)
+
+    def test_bfloat16_autocast_stays_close(self, inputs):
+        query, keys, v = (part.detach().float().requires_grad_() for part in inputs)
+        exact = torch.autograd.grad(additive.additive_energies(query, keys, v).square().sum(), v)
+        rough = torch.autograd.grad(additive.additive_energies(query.bfloat16(), keys.bfloat16(), v).square().sum(), v)
+        assert rough[0].dtype == torch.float32
+        torch.testing.assert_close(rough[0], exact[0], rtol=0.05, atol=0.05)
