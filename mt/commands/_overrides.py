@@ -60,15 +60,18 @@ def _each_run(options: Namespace) -> Iterator[list[str]]:
 
 
 def _choices(sweep: Override) -> list[str]:
-    """Return the values of a sweep, of an interval its start."""
+    """Return the values of a sweep, of an interval its start. Raises ConfigError if there are none."""
     if sweep.is_interval_sweep():
         return [str(cast(IntervalSweep, sweep.value()).start)]
-    return [str(choice) for choice in sweep.sweep_iterator(transformer=Transformer.encode)]
+    choices = [str(choice) for choice in sweep.sweep_iterator(transformer=Transformer.encode)]
+    if not choices:
+        raise ConfigError(f"{sweep.input_line} matches no choice of {sweep.key_or_group}")
+    return choices
 
 
 def _parse(text: str) -> Override:
     try:
-        (override,) = OverridesParser.create().parse_overrides([text])
+        (override,) = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([text])
     except HydraException as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{text!r} is no setting; write NAME=VALUE, see mt-train --help ({reason})") from error

@@ -71,7 +71,7 @@ def test_every_choice_composes(choice):
         return  # needs a GPU to be built
     if group in ("tokenizer", "search", "callbacks", "logger", "trainer"):
         build(config[group])
-    if group in ("model", "recipe"):
+    if group in ("model", "recipe", "ablation"):
         spec = build(config.model, source_vocabulary=50, target_vocabulary=50)
         with torch.device("meta"):
             build_model(spec)
@@ -80,6 +80,7 @@ def test_every_choice_composes(choice):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["-m", "ablation=glob(x*)"], "ablation=glob(x*) matches no choice of ablation"),
         (["optimizer=adm"], "there is no optimizer=adm. Did you mean 'adam'? Valid: adam, adamw."),
         (["experiment=quickstar"], "there is no experiment=quickstar. Did you mean 'quickstart'?"),
         (["optimizer.lrr=1"], "there is no setting 'optimizer.lrr'. Did you mean 'optimizer.lr'?"),
