@@ -26,10 +26,11 @@ from mt.commands._instantiate import build, require_values
 from mt.commands._logging import set_up_logging
 from mt.commands._overrides import check_overrides
 from mt.errors import ConfigError, MTError, TrainingError
-from mt.evaluation.sweep import settings_fingerprint
+from mt.evaluation.metrics import VALIDATION_BLEU
+from mt.evaluation.sweep import CONFIG, SUMMARY, settings_fingerprint
 from mt.pictures import learning_curves
 from mt.training.callbacks import Interrupted, ModelExport, Throughput, ValidationReport
-from mt.training.module import BLEU, TranslationModule
+from mt.training.module import TranslationModule
 
 __all__ = ["main", "train"]
 
@@ -214,7 +215,7 @@ def _find_checkpoint(folder: Path, ckpt_path: str | None) -> Path | None:
 
 def _record(config: DictConfig, folder: Path) -> None:
     """Write the config into the run folder, beside those of earlier parts of the run."""
-    path, text = folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True)
+    path, text = folder / CONFIG, OmegaConf.to_yaml(config, resolve=True)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         earlier = len(list(folder.glob("config.*.yaml"))) + 1
         path.rename(folder / f"config.{earlier}.yaml")
@@ -244,12 +245,12 @@ def _summarise(folder: Path, trainer: pl.Trainer, timer: Timer, export: ModelExp
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
         "train_seconds": round(train_seconds, 1),
-        BLEU: export.best,
+        VALIDATION_BLEU: export.best,
         "signature": export.signature,
         **origin,  # for mt-sweep
     }
     if trainer.is_global_zero:
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     minutes, seconds = divmod(int(train_seconds), 60)
     result = "" if export.best is None else f", best validation BLEU {export.best:.2f}"
     logger.info("%s steps in %d:%02d%s", f"{trainer.global_step:,}", minutes, seconds, result)

@@ -11,9 +11,11 @@ from mt.errors import EvaluationError, did_you_mean
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
-__all__ = ["METRICS", "MetricScore", "check_metrics", "score_corpus", "text_warnings"]
+__all__ = ["METRICS", "VALIDATION_BLEU", "MetricScore", "check_metrics", "score_corpus", "text_warnings"]
 
 METRICS = ("bleu", "chrf", "ter")
+VALIDATION_BLEU = "validation/bleu"
+"""The name under which a training logs what chooses checkpoints, steers the plateau schedule and stops early."""
 
 SPACED_PUNCTUATION = re.compile(r"\S [.,](?= |$)")
 ANY_PUNCTUATION = re.compile(r"[.,](?= |$)")

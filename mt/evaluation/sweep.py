@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 
 from mt.errors import DataError
+from mt.evaluation.metrics import VALIDATION_BLEU
 
-__all__ = ["LeftOut", "Run", "Sweep", "SweepCell", "read_sweep", "settings_fingerprint"]
+__all__ = ["CONFIG", "SUMMARY", "LeftOut", "Run", "Sweep", "SweepCell", "read_sweep", "settings_fingerprint"]
 
 CONFIG, SUMMARY = "config.yaml", "summary.json"
-BLEU = "validation/bleu"
 OF_ONE_RUN = ("seed", "name", "run_dir", "ckpt_path")  # they tell runs apart, not settings
 ADVICE = "mt-train -m ... seed=1,2,3 name=NAME leaves a sweep in runs/NAME"
 
@@ -180,7 +180,7 @@ def _read_run(folder: Path) -> Run | LeftOut:
             overrides=dict(_parsed(text) for text in summary["overrides"]),
             settings_fingerprint=summary["settings_fingerprint"],
             config=config,
-            bleu=summary[BLEU],
+            bleu=summary[VALIDATION_BLEU],
             signature=summary["signature"],
             steps=summary["steps"],
             train_seconds=summary["train_seconds"],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mt.evaluation.metrics import VALIDATION_BLEU
 from mt.pictures._drawing import BLUE, FAINT, ORANGE, check_picture_path, save, style
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def learning_curves(tables: Sequence[Path], path: Path) -> bool:
     check_picture_path(path, CURVE_KINDS)
     training = _curve(tables, "train/loss")
     validation = _curve(tables, "validation/loss")
-    bleu = _curve(tables, "validation/bleu")
+    bleu = _curve(tables, VALIDATION_BLEU)
     if not (training or validation or bleu):
         return False
     with style():

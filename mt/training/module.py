@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from mt.data.batching import Batch
 from mt.errors import ConfigError, TrainingError
-from mt.evaluation.metrics import score_corpus
+from mt.evaluation.metrics import VALIDATION_BLEU, score_corpus
 from mt.model import ModelSpec, build_model
 from mt.nn.loss import Loss
 from mt.search import Greedy, decode, length_limit
@@ -23,10 +23,7 @@ from mt.text.symbols import PAD
 from mt.text.tokenizer import Tokenizer
 from mt.training.schedules import Schedule
 
-__all__ = ["BLEU", "Sample", "TranslationModule"]
-
-BLEU = "validation/bleu"
-"""The metric that chooses checkpoints, steers the plateau schedule and stops early."""
+__all__ = ["Sample", "TranslationModule"]
 
 
 class Sample(NamedTuple):
@@ -112,7 +109,13 @@ class TranslationModule(pl.LightningModule):
         configs: list[dict[str, Any]] = [{"scheduler": schedule.per_step, "interval": "step", "name": "lr"}]
         if schedule.per_validation is not None:
             # stepped in on_validation_epoch_end, before checkpoints are written; here only to be saved with them
-            never = {"interval": "step", "frequency": 2**62, "monitor": BLEU, "strict": False, "name": "plateau"}
+            never = {
+                "interval": "step",
+                "frequency": 2**62,
+                "monitor": VALIDATION_BLEU,
+                "strict": False,
+                "name": "plateau",
+            }
             configs.append({"scheduler": schedule.per_validation, **never})
         return [optimizer], configs
 
@@ -187,7 +190,7 @@ class TranslationModule(pl.LightningModule):
         mean = sum(part.loss for part in parts) / sum(part.tokens for part in parts)
         self.log("validation/loss", mean)
         self.log("validation/perplexity", math.exp(min(mean, 700.0)))
-        self.log(BLEU, bleu.score, prog_bar=True)
+        self.log(VALIDATION_BLEU, bleu.score, prog_bar=True)
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau) and not self.trainer.sanity_checking:
                 scheduler.step(bleu.score)

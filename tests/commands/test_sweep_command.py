@@ -1,8 +1,6 @@
 """`mt-sweep` prints and saves one table and one picture, of the runs that mt-train -m leaves."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -144,16 +142,6 @@ def test_wrong_input(arguments: list[str], message: str) -> None:
     assert (code, output) == (2, "")
     assert errors.startswith(f"error: {message}")
     assert errors.count("\n") == 1
-
-
-def test_runs_as_a_module_and_shows_help_without_torch() -> None:
-    program = "import sys, runpy; sys.argv = ['mt-sweep', '--help']\n"
-    program += "try: runpy.run_module('mt.commands.sweep', run_name='__main__')\n"
-    program += "finally: print(sorted({'torch', 'sacrebleu', 'matplotlib', 'datasets', 'numpy'} & set(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "--output" in result.stdout
-    assert result.stdout.endswith("[]\n")
 
 
 @pytest.mark.slow
