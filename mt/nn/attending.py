@@ -88,8 +88,8 @@ class ParallelLayer(nn.Module):
     def step(self, x: Tensor, memory: Memory, state: State) -> AttendingStep:
         """See `AttendingLayer`."""
         output, after = self.cell.step(x, *state)
-        looked = self.attention(_by_sentence(output, memory), memory)
-        return AttendingStep(output, looked.context.flatten(0, 1), looked.weights.flatten(0, 1), (after,))
+        context, attention = _look(self.attention, output, memory)
+        return AttendingStep(output, context, attention, (after,))
 
     def forward(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor]:
         """See `AttendingLayer`."""
@@ -135,15 +135,9 @@ class SteppingLayer(nn.Module):
 
     def look(self, query: Tensor, memory: Memory, coverage: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Look from query: [N, H]; return the context [N, C], the weights [N, S], and what is covered now."""
-        query = _by_sentence(query, memory)
-        if not coverage:
-            looked = self.attention(query, memory)
-        else:
-            (covered,) = coverage
-            covered = covered[:, : memory.mask.shape[1]]  # the longest sentence may have left the batch
-            looked = self.attention(query, memory, _by_sentence(covered, memory))
-            coverage = [covered + looked.weights.flatten(0, 1)]
-        return looked.context.flatten(0, 1), looked.weights.flatten(0, 1), coverage
+        coverage = [part[:, : memory.mask.shape[1]] for part in coverage]  # the longest sentence may have left
+        context, weights = _look(self.attention, query, memory, *coverage)
+        return context, weights, [part + weights for part in coverage]
 
 
 class AttentionalLayer(SteppingLayer):
@@ -205,6 +199,12 @@ class InputFeedingLayer(SteppingLayer):
         return AttendingStep(attentional, context, attention, (attentional, after, *coverage))
 
 
-def _by_sentence(rows: Tensor, memory: Memory) -> Tensor:
-    """View rows: [N, D] as [B, K, D], the hypotheses of each sentence side by side."""
-    return rows.view(len(memory.mask), -1, rows.shape[1])
+def _look(attention: Attention, query: Tensor, memory: Memory, *coverage: Tensor) -> tuple[Tensor, Tensor]:
+    """Look from query: [N, H], with the coverage: [N, S] if any; return the context [N, C] and the weights [N, S].
+
+    The attention sees the hypotheses of each sentence side by side, [B, K, ...].
+    """
+    B = len(memory.mask)
+    queries, *covered = (rows.view(B, -1, rows.shape[1]) for rows in (query, *coverage))
+    context, weights = attention(queries, memory, *covered)
+    return context.flatten(0, 1), weights.flatten(0, 1)

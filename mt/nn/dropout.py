@@ -12,10 +12,7 @@ class SequenceDropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop units of x: [B, T, D]."""
-        if not self.training or self.p == 0:
-            return x
-        kept = functional.dropout(torch.ones_like(x[:, :1]), self.p)
-        return x * kept
+        return _drop_together(x, x[:, :1], self.p) if self.training else x
 
 
 class WordDropout(nn.Dropout):
@@ -23,7 +20,9 @@ class WordDropout(nn.Dropout):
 
     def forward(self, embedded: Tensor) -> Tensor:
         """Drop positions of embedded: [..., E]."""
-        if not self.training or self.p == 0:
-            return embedded
-        kept = functional.dropout(torch.ones_like(embedded[..., :1]), self.p)
-        return embedded * kept
+        return _drop_together(embedded, embedded[..., :1], self.p) if self.training else embedded
+
+
+def _drop_together(x: Tensor, drawn: Tensor, p: float) -> Tensor:
+    """Draw once for each element of `drawn`, which is a slice of x; what else there is shares the draw."""
+    return x * functional.dropout(torch.ones_like(drawn), p) if p else x

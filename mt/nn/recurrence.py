@@ -87,7 +87,8 @@ class Recurrence(nn.Module):
             output, state = advance(x_t, state)
             outputs.append(output)
             states.append(state)
-        return RecurrentOutput(torch.stack(outputs, 1), last_real(torch.stack(states, 1), lengths))
+        emitted = torch.stack(outputs, 1)
+        return RecurrentOutput(emitted, last_real(emitted if self.emits_state else torch.stack(states, 1), lengths))
 
     def first_state(self, x: Tensor) -> Tensor:
         """Return zeros, [B, H], for x: [B, T, input]."""
