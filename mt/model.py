@@ -12,7 +12,7 @@ from mt.nn.attending import Sizes
 from mt.nn.attention import ATTENTIONS, Memory
 from mt.nn.cells import CELLS, RecurrentLayer
 from mt.nn.decoder import DECODERS, Bridge, Decoder, DecoderState
-from mt.nn.dropout import SequenceDropout
+from mt.nn.dropout import Dropout, SequenceDropout
 from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
 from mt.nn.loss import Loss, cross_entropy, r_drop
@@ -232,7 +232,7 @@ def build_model(spec: ModelSpec) -> Seq2Seq:
 
 def _build(spec: ModelSpec) -> Seq2Seq:
     E, C, H = spec.embedding_size, 2 * spec.encoder_size, spec.decoder_size
-    dropout = (SequenceDropout if spec.variational_dropout else nn.Dropout)(spec.dropout)
+    dropout = (SequenceDropout if spec.variational_dropout else Dropout)(spec.dropout)
 
     def embedding(vocabulary: int) -> TokenEmbedding:
         return TokenEmbedding(vocabulary=vocabulary, size=E, word_dropout=spec.word_dropout)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mt.nn.dropout import Dropout
+from mt.nn.gru_sequence import gru_sequence
 from mt.nn.recurrence import Recurrence, RecurrentLayer, RecurrentOutput, Step, last_real
 
 __all__ = [
@@ -33,7 +35,7 @@ class StandardGRU(Recurrence):
     def __init__(self, *, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(hidden_size=hidden_size)
         self.gru = nn.GRU(input_size, hidden_size, batch_first=True)
-        self.drop = nn.Dropout(recurrent_dropout)
+        self.drop = Dropout(recurrent_dropout)
 
     def weights(self) -> list[Tensor]:
         """Return W, U, b and c, weights of U dropped in training."""
@@ -55,19 +57,22 @@ class StandardGRU(Recurrence):
         return advance
 
     def forward(self, x: Tensor, state: Tensor | None = None, lengths: Tensor | None = None) -> RecurrentOutput:
-        """See `RecurrentLayer`; runs the fused kernel of the device."""
+        """See `RecurrentLayer`; fused, on a GPU by cuDNN."""
         state = self.first_state(x) if state is None else state
-        outputs, _ = torch.gru(
-            x,
-            state.unsqueeze(0),
-            self.weights(),
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=self.training,
-            bidirectional=False,
-            batch_first=True,
-        )
+        if x.is_cpu:
+            outputs = gru_sequence(x, state, *self.weights())
+        else:
+            outputs, _ = torch.gru(
+                x,
+                state.unsqueeze(0),
+                self.weights(),
+                has_biases=True,
+                num_layers=1,
+                dropout=0.0,
+                train=self.training,
+                bidirectional=False,
+                batch_first=True,
+            )
         return RecurrentOutput(outputs, last_real(outputs, lengths))
 
 
@@ -79,7 +84,7 @@ class SteppedGRU(Recurrence):
 
     def __init__(self, *, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(hidden_size=hidden_size)
-        self.drop = nn.Dropout(recurrent_dropout)
+        self.drop = Dropout(recurrent_dropout)
         self.input = nn.Linear(input_size, self.gates * hidden_size, bias=self.bias)
         self.weight_hh = nn.Parameter(torch.empty(self.gates * hidden_size, hidden_size))
         nn.init.uniform_(self.weight_hh, -(hidden_size**-0.5), hidden_size**-0.5)  # as in torch.nn.GRU

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mt.nn.dropout import Dropout
 from mt.nn.recurrence import Recurrence, RecurrentLayer, RecurrentOutput, Step
 
 __all__ = ["Bidirectional", "DeepTransition", "TransitionGRU", "orthogonal_", "reverse_by_length"]
@@ -65,7 +66,7 @@ class TransitionGRU(nn.Module):
         self.bias_n = nn.Parameter(torch.empty(hidden_size))
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)  # as in torch.nn.GRU
-        self.drop = nn.Dropout(recurrent_dropout)
+        self.drop = Dropout(recurrent_dropout)
 
     def stepper(self) -> Callable[[Tensor], Tensor]:
         """Return the function from h: [B, H] to h': [B, H] for one sequence of a batch, its weights dropped once."""

@@ -259,6 +259,17 @@ class TestAdditiveEnergies:
     def test_gradients(self, inputs):
         assert torch.autograd.gradcheck(additive.additive_energies, inputs)
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_large_projections_saturate(self, inputs, dtype):
+        query, keys, v = (part.detach().to(dtype) for part in inputs)
+        query, keys = ((30 * part).clamp(-40, 40).requires_grad_() for part in (query, keys))
+        energies = additive.additive_energies(query, keys, v)
+        torch.testing.assert_close(energies, (query.unsqueeze(2) + keys.unsqueeze(1)).tanh() @ v)
+        beyond = additive.additive_energies(query * 1e6, keys / 2, v)
+        torch.testing.assert_close(beyond, (query.sign() @ v).unsqueeze(2).expand_as(beyond))
+        for gradient in torch.autograd.grad(energies.sum() + beyond.sum(), [query, keys]):
+            assert gradient.isfinite().all()
+
     def test_bfloat16_autocast_stays_close(self, inputs):
         query, keys, v = (part.detach().float().requires_grad_() for part in inputs)
         exact = torch.autograd.grad(additive.additive_energies(query, keys, v).square().sum(), v)

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from mt.nn.dropout import SequenceDropout, WordDropout
+from mt.nn.dropout import Dropout, SequenceDropout, WordDropout
 from mt.nn.embedding import TokenEmbedding
 
 ONES = torch.ones(200, 7, 50)
 
 
-@pytest.mark.parametrize("dropout", [SequenceDropout(0.4), WordDropout(0.4)])
+@pytest.mark.parametrize("dropout", [Dropout(0.4), SequenceDropout(0.4), WordDropout(0.4)])
 class TestEveryDropout:
     def test_keeps_the_mean_and_drops_the_share(self, dropout):
         dropped = dropout.train()(ONES)
@@ -18,6 +18,27 @@ class TestEveryDropout:
 
     def test_evaluation_drops_nothing(self, dropout):
         assert dropout.eval()(ONES) is ONES
+
+
+def test_units_are_dropped_by_themselves():
+    lost = (Dropout(0.4)(torch.ones(100_000)) == 0).double()
+    for distance in (1, 2, 3, 4, 8):  # four units come from one draw
+        both = (lost[distance:] * lost[:-distance]).mean().item()
+        assert both == pytest.approx(0.16, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 1001])
+def test_what_was_dropped_gets_no_gradient(size):
+    x = torch.rand(size).add_(1).requires_grad_()
+    dropped = Dropout(0.4)(x)
+    (gradient,) = torch.autograd.grad(dropped.sum(), x)
+    torch.testing.assert_close(gradient * x, dropped)
+
+
+def test_one_seed_drops_the_same_units():
+    first, second = (Dropout(0.4)(ONES) for _ in range(2) if torch.manual_seed(3))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    assert not torch.equal(Dropout(0.4)(ONES), second)
 
 
 def test_a_sentence_loses_the_same_units_everywhere():

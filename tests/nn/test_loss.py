@@ -39,6 +39,14 @@ def test_gradients(problem, label_smoothing):
     )
 
 
+def test_without_gradients_none_are_formed(problem, monkeypatch):
+    expected = cross_entropy(*problem, label_smoothing=0.1)
+    monkeypatch.setattr(torch.Tensor, "addmm_", None)  # the product for the weights' gradient
+    with torch.inference_mode():
+        loss = cross_entropy(*problem, label_smoothing=0.1)
+    torch.testing.assert_close(loss.objective, expected.objective.detach(), rtol=0, atol=0)
+
+
 def test_gradient_scales_with_what_follows(problem):
     features, weight, _, _ = problem
     loss = cross_entropy(*problem, label_smoothing=0.1).objective
