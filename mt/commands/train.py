@@ -29,6 +29,7 @@ from mt.errors import ConfigError, MTError, TrainingError
 from mt.evaluation.metrics import VALIDATION_BLEU
 from mt.evaluation.sweep import CONFIG, SUMMARY, settings_fingerprint
 from mt.pictures import learning_curves
+from mt.training.allocator import keep_freed_memory
 from mt.training.callbacks import Interrupted, ModelExport, Throughput, ValidationReport
 from mt.training.module import TranslationModule
 
@@ -62,6 +63,7 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
     if _is_first_process():
         set_up_logging(folder / "train.log")
     pl.seed_everything(config.seed, verbose=False)
+    keep_freed_memory()
     data = build(config.datamodule)
     decoding = build(config.search)
     tokenizers = data.load()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from mt.training.allocator import KEEP_BELOW, TRIM_ABOVE
 from mtbench.turns import ORDERS, REPORTS
 
 BENCH = Path(__file__).resolve().parents[1]
@@ -70,7 +71,13 @@ class Contender:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **line, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)},
+                env={
+                    **os.environ,
+                    **allocator_settings(os.environ),
+                    **line,
+                    "PYTHONPATH": path,
+                    "OMP_NUM_THREADS": str(threads),
+                },
                 pass_fds=(orders, reports),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -109,7 +116,8 @@ class Contender:
             self._orders.close()
 
 
-def allocator_settings(environment: Mapping[str, str]) -> str:
-    """Say what all contenders are given that changes how memory is allocated."""
-    found = [f"{name}={value}" for name, value in sorted(environment.items()) if name.startswith(ALLOCATOR)]
-    return " ".join(found) or "the system's default"
+def allocator_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that say how all contenders allocate memory: those of the environment, else mt-train's way."""
+    ours = f"glibc.malloc.mmap_threshold={KEEP_BELOW}:glibc.malloc.trim_threshold={TRIM_ABOVE}"
+    found = {name: value for name, value in sorted(environment.items()) if name.startswith(ALLOCATOR)}
+    return found or {"GLIBC_TUNABLES": ours}

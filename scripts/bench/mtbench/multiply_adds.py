@@ -46,7 +46,7 @@ def count_multiply_adds(model: Seq2Seq) -> MultiplyAdds:
     Raises:
         RuntimeError: if part of the model computes where the counter does not see it.
     """
-    model = copy.deepcopy(model).cpu().float().requires_grad_(False)  # else the loss forms gradients at once
+    model = copy.deepcopy(model).cpu().float()
     lengths = [(8, 8), (8, 16), (16, 8), (16, 16)]
     counts = [_forward(model, source, target) for source, target in lengths]
     terms = [[1, source, target, source * target] for source, target in lengths]

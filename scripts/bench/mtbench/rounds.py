@@ -86,7 +86,8 @@ def report(run: Callable[[], None], records: Callable[[], list[Record]], *, json
     finally:
         known = records()
         if known:
-            print_table(known, caption=f"{note}; allocator: {allocator_settings(os.environ)}")
+            settings = " ".join(f"{name}={value}" for name, value in allocator_settings(os.environ).items())
+            print_table(known, caption=f"{note}; allocator of all: {settings}")
         if json_file is not None:
             write_json(known, json_file)
 
