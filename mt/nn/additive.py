@@ -36,20 +36,17 @@ def additive_energies(query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
 class _AdditiveEnergies(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
-        # products may overflow or underflow, which gives exactly 1 or -1, but no infinity may meet a zero
-        limit = math.log(torch.finfo(query.dtype).max) / 2 - 1
-        exp_query, exp_keys = (x.clamp(-limit, limit).mul_(2).exp_() for x in (query, keys))
-        ctx.save_for_backward(exp_query, exp_keys, v)
+        ctx.save_for_backward(query, keys, v)
         halves = query.new_empty(*query.shape[:2], keys.shape[1])
-        for part, h in _half_distances(exp_query, exp_keys):
+        for part, h in _half_distances(query, keys):
             halves[part] = h @ v
         return halves.mul_(-2).add_(v.sum())
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        exp_query, exp_keys, v = ctx.saved_tensors  # type: ignore[attr-defined]
-        grad_query, grad_keys, grad_v = map(torch.zeros_like, (exp_query, exp_keys, v))
-        for part, h in _half_distances(exp_query, exp_keys):
+        query, keys, v = ctx.saved_tensors  # type: ignore[attr-defined]
+        grad_query, grad_keys, grad_v = map(torch.zeros_like, (query, keys, v))
+        for part, h in _half_distances(query, keys):
             g = gradient[part]
             grad_v += g.flatten() @ h.flatten(0, 2)
             # d energy / d query = v (1 - tanh^2) = 4 v (h - h^2); 4v, which all pairs share, is multiplied with last
@@ -58,13 +55,16 @@ class _AdditiveEnergies(torch.autograd.Function):
         return grad_query.mul_(4 * v), grad_keys.mul_(4 * v), gradient.sum() - 2 * grad_v
 
 
-def _half_distances(exp_query: Tensor, exp_keys: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def _half_distances(query: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield some sentences at a time, and h = (1 - tanh(query + key)) / 2 for them, in memory that is used again."""
-    (B, T, A), S = exp_query.shape, exp_keys.shape[1]
-    elements = CHUNK_ELEMENTS if exp_query.is_cpu else CHUNK_ELEMENTS * ACCELERATOR_CHUNKS
+    (B, T, A), S = query.shape, keys.shape[1]
+    elements = CHUNK_ELEMENTS if query.is_cpu else CHUNK_ELEMENTS * ACCELERATOR_CHUNKS
     sentences = max(1, min(B, elements // max(1, T * S * A)))
-    buffer = exp_query.new_empty(sentences, T, S, A)
+    buffer = query.new_empty(sentences, T, S, A)
+    # products may overflow or underflow, which gives exactly 1 or -1, but no infinity may meet a zero
+    limit = math.log(torch.finfo(query.dtype).max) / 2 - 1
+    exp_query, exp_keys = (x.clamp(-limit, limit).mul_(2).exp_() for x in (query, keys))
     for begin in range(0, B, sentences):
         part = slice(begin, min(begin + sentences, B))
-        products = torch.mul(exp_query[part].unsqueeze(2), exp_keys[part].unsqueeze(1), out=buffer[: part.stop - begin])
-        yield part, products.add_(1).reciprocal_()
+        pairs = exp_query[part].unsqueeze(2), exp_keys[part].unsqueeze(1)
+        yield part, torch.mul(*pairs, out=buffer[: part.stop - begin]).add_(1).reciprocal_()
