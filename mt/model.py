@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from mt.errors import ConfigError, did_you_mean
 from mt.nn.attending import Sizes
-from mt.nn.attention import ATTENTIONS, Memory
+from mt.nn.attention import ATTENTIONS
 from mt.nn.cells import CELLS, RecurrentLayer
-from mt.nn.decoder import DECODERS, Bridge, Decoder, DecoderState
+from mt.nn.decoder import DECODERS, Bridge, Decoder
 from mt.nn.dropout import Dropout, SequenceDropout
 from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
@@ -134,35 +134,10 @@ class ModelSpec:
         return asdict(self)
 
 
-class DecodingState(NamedTuple):
-    """A batch of B sentences in the middle of being translated, K hypotheses each (N = B * K rows)."""
-
-    memory: Memory  # of B sentences
-    decoder: DecoderState  # of N rows
-
-    def reorder(self, rows: Tensor) -> "DecodingState":
-        """Let hypotheses continue others of the same sentence, rows: [N']; K may change."""
-        return DecodingState(self.memory, self.decoder.reorder(rows))
-
-    def keep(self, sentences: Tensor) -> "DecodingState":
-        """Keep only the sentences at index sentences: [B'], each with all of its hypotheses."""
-        B = len(self.memory.mask)
-        rows = torch.arange(len(self.decoder[0]), device=sentences.device).view(B, -1)[sentences].flatten()
-        return DecodingState(self.memory.select(sentences), self.decoder.reorder(rows))
-
-
-class Step(NamedTuple):
-    """What the model says about the next target token of N rows."""
-
-    log_probs: Tensor  # [N, V]
-    state: DecodingState
-    attention: Tensor  # [N, S]
-
-
 class Seq2Seq(nn.Module):
     """Encoder, decoder, and the output layer between features and vocabulary.
 
-    `loss` is for training; `start` and `step` are what search needs (`mt.search.step.Stepper`).
+    `loss` is for training; `mt.torch_model.TorchModel` takes the parts for decoding.
     """
 
     def __init__(self, *, encoder: RecurrentEncoder, decoder: Decoder, output: nn.Linear) -> None:
@@ -203,19 +178,6 @@ class Seq2Seq(nn.Module):
             passes = features.view(2, len(targets), -1)
             return r_drop(passes, *output, targets, alpha=r_drop_alpha, label_smoothing=label_smoothing)
         return cross_entropy(features, *output, targets, label_smoothing=label_smoothing)
-
-    def start(self, src: Tensor, src_lengths: Tensor) -> DecodingState:
-        """Read the source, src: [B, S], src_lengths: [B], and get ready to predict its first target token."""
-        encoded = self.encoder(src, src_lengths)
-        memory = self.decoder.memory(encoded.values, encoded.mask)
-        return DecodingState(memory, self.decoder.start(memory, encoded.summary))
-
-    def step(self, prev: Tensor, state: DecodingState) -> Step:
-        """Predict the token after prev: [N]."""
-        features, decoder_state, attention = self.decoder.step(prev, state.memory, state.decoder)
-        logits = self.output(features)
-        log_probs = logits.log_softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        return Step(log_probs, DecodingState(state.memory, decoder_state), attention)
 
 
 def build_model(spec: ModelSpec) -> Seq2Seq:

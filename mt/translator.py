@@ -3,42 +3,29 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.utils.rnn import pad_sequence
+import numpy as np
 
 from mt.errors import ConfigError, ModelFolderError
-from mt.model_folder import LoadedModel, load_model
-from mt.search import Beam, Greedy, Hypothesis, Strategy, decode, length_limit
+from mt.request import Request, constraints_of
+from mt.search import DecodingOptions, Hypothesis
+from mt.search.constraints import Constraints
+from mt.search.searcher import Searcher
+from mt.search.spelling import Spelling
+from mt.search.step import Ids, Stepper
 from mt.text.symbols import EOS, PAD
+from mt.text.tokenizer import TokenizerPair
 
-__all__ = ["Translator", "pick_device"]
+__all__ = ["Translator"]
 
 MAX_SOURCE_PIECES = 1000
 WINDOW = 1000  # lines that are read ahead to find others of similar length
+NOTHING = Hypothesis(ids=(), score=0.0, token_scores=(), attention=np.empty((0, 0)))
 
 logger = logging.getLogger(__name__)
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device called name: cpu, cuda, cuda:1, mps, or auto for the best there is.
-
-    Raises:
-        ConfigError: if this machine has no such device.
-    """
-    if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).split("\n")[0]
-        raise ConfigError(f"device {name!r} cannot be used here ({reason}): try --device cpu") from error
-    return device
 
 
 class Translator:
@@ -51,14 +38,16 @@ class Translator:
     ```
 
     Args:
-        loaded: what `load_model` returned.
+        model: whatever predicts one token after the other.
+        tokenizers: of both languages.
+        decoding: how to translate unless told otherwise.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        self.model = loaded.model
-        self.tokenizers = loaded.tokenizers
-        self.decoding = loaded.decoding
-        """What this model takes for beam_size, length_penalty and batch_tokens unless told otherwise."""
+    def __init__(self, model: Stepper[Any], *, tokenizers: TokenizerPair, decoding: DecodingOptions) -> None:
+        self.model = model
+        self.tokenizers = tokenizers
+        self.decoding = decoding
+        self.spelling = Spelling(tokenizers.target.pieces(range(len(tokenizers.target))))
 
     @classmethod
     def from_folder(cls, folder: str | Path, *, device: str = "cpu") -> "Translator":
@@ -68,117 +57,96 @@ class Translator:
             ModelFolderError: if the folder is missing, incomplete or damaged.
             ConfigError: if there is no such device.
         """
-        return cls(load_model(folder, device=pick_device(device)))
+        from mt.model_folder import load_model
+        from mt.torch_model import TorchModel, pick_device
 
-    def translate(
-        self,
-        texts: Sequence[str],
-        *,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
-        batch_tokens: int | None = None,
-    ) -> list[Hypothesis]:
+        loaded = load_model(folder, device=pick_device(device))
+        return cls(TorchModel(loaded.model), tokenizers=loaded.tokenizers, decoding=loaded.decoding)
+
+    def translate(self, texts: Sequence[str | Request], **changes: Any) -> list[Hypothesis]:
         """Return the best hypothesis for each text; see `translate_n_best`."""
-        return list(
-            self.translate_stream(texts, beam_size=beam_size, length_penalty=length_penalty, batch_tokens=batch_tokens)
-        )
+        return list(self.translate_stream(texts, **changes))
 
-    def translate_stream(
-        self,
-        lines: Iterable[str],
-        *,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
-        batch_tokens: int | None = None,
-    ) -> Iterator[Hypothesis]:
+    def translate_stream(self, lines: Iterable[str | Request], **changes: Any) -> Iterator[Hypothesis]:
         """Yield the best hypothesis for each of any number of lines; see `translate_n_best`."""
-        for hypotheses in self.translate_n_best(
-            lines, n_best=1, beam_size=beam_size, length_penalty=length_penalty, batch_tokens=batch_tokens
-        ):
+        for hypotheses in self.translate_n_best(lines, n_best=1, **changes):
             yield hypotheses[0]
 
     def translate_n_best(
-        self,
-        lines: Iterable[str],
-        *,
-        n_best: int,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
-        batch_tokens: int | None = None,
-        window: int = WINDOW,
+        self, lines: Iterable[str | Request], *, n_best: int, window: int = WINDOW, **changes: Any
     ) -> Iterator[list[Hypothesis]]:
         """Yield the n-best hypotheses for each line, in the order of the lines, in constant memory.
 
-        What is None takes the model's own default. An empty line gives one empty hypothesis. A line of more
-        than `MAX_SOURCE_PIECES` pieces is cut there, and a warning names it.
+        An empty line gives one empty hypothesis. A line of more than `MAX_SOURCE_PIECES` pieces is cut there, and a
+        warning names it.
 
         Args:
-            lines: raw text, one sentence each; read `window` at a time.
-            n_best: hypotheses per line, at most beam_size.
-            beam_size: 1 searches greedily.
-            length_penalty: alpha, see `Beam`.
-            batch_tokens: most source tokens, padding included, that are translated at once.
+            lines: raw text, one sentence each, or requests; read `window` at a time.
+            n_best: hypotheses per line, at most beam_size; of sampling, the number of samples.
             window: lines that are sorted by length together.
+            changes: of the model's own decoding options, by name; see `mt.search.DecodingOptions`.
 
         Raises:
-            ConfigError: if an option is out of range.
+            ConfigError: if an option is unknown or out of range, or a request cannot be fulfilled.
         """
-        given: dict[str, Any] = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_tokens": batch_tokens}
-        options = replace(self.decoding, **{name: value for name, value in given.items() if value is not None})
-        strategy: Strategy = Beam(beam_size=options.beam_size, length_penalty=options.length_penalty)
-        if options.beam_size == 1:
-            strategy = Greedy()
-        if not 1 <= n_best <= options.beam_size:
+        options = self.decoding.changed(changes)
+        if n_best < 1 or (n_best > options.beam_size and not options.sample):
             raise ConfigError(f"n-best must lie between 1 and the beam size {options.beam_size}, not {n_best}")
-        return self._stream(iter(lines), strategy, n_best, options.batch_tokens, window)
+        searcher = Searcher(self.model, options=options, n_best=n_best, spelling=self.spelling)
+        return self._stream(iter(lines), searcher, window)
 
-    def _stream(
-        self, lines: Iterator[str], strategy: Strategy, n_best: int, batch_tokens: int, window: int
-    ) -> Iterator[list[Hypothesis]]:
-        first = 1
-        while texts := list(islice(lines, window)):
-            sources = self.tokenizers.source.encode(texts)
-            for place, ids in enumerate(sources):
-                if len(ids) > MAX_SOURCE_PIECES:
-                    logger.warning(
-                        "line %d has %d pieces: only the first %d are translated; split it into sentences",
-                        *(first + place, len(ids), MAX_SOURCE_PIECES),
-                    )
-                    del ids[MAX_SOURCE_PIECES:]
-            yield from self._translate_window(sources, strategy, n_best, batch_tokens)
-            first += len(texts)
+    def _stream(self, lines: Iterator[str | Request], searcher: Searcher, window: int) -> Iterator[list[Hypothesis]]:
+        for first in count(1, window):
+            read = [line if isinstance(line, Request) else Request(text=line) for line in islice(lines, window)]
+            if not read:
+                return
+            yield from self._translate_window(read, first, searcher)
 
-    def _translate_window(
-        self, sources: list[list[int]], strategy: Strategy, n_best: int, batch_tokens: int
-    ) -> list[list[Hypothesis]]:
-        nothing = Hypothesis(ids=(), score=0.0, token_scores=(), attention=torch.empty(0, 0))
-        found = [[nothing]] * len(sources)
-        for rows in _batches([len(ids) for ids in sources], batch_tokens):
-            for row, hypotheses in zip(
-                rows, self._decode([sources[row] for row in rows], strategy, n_best), strict=True
-            ):
-                found[row] = hypotheses
+    def _translate_window(self, requests: list[Request], first: int, searcher: Searcher) -> list[list[Hypothesis]]:
+        sources = self._encode([request.text for request in requests], first)
+        constraints = [self._constraints(request, number) for number, request in enumerate(requests, start=first)]
+        found = [[NOTHING]] * len(sources)
+        for places in _batches([len(ids) for ids in sources], searcher.options.batch_tokens):
+            src, src_lengths = _padded([[*sources[place], EOS] for place in places])
+            hypotheses = searcher.search(
+                src,
+                src_lengths,
+                numbers=[first + place for place in places],
+                constraints=[constraints[place] for place in places],
+            )
+            for place, some in zip(places, hypotheses, strict=True):
+                if not some:
+                    self._explain_nothing(requests[place], first + place)
+                found[place] = [self._with_text(one, sources[place]) for one in some]
         return found
 
-    def _decode(self, sources: list[list[int]], strategy: Strategy, n_best: int) -> list[list[Hypothesis]]:
-        """Translate one batch of piece ids, none of them empty."""
-        device = self.model.output.weight.device
-        rows = [torch.tensor([*ids, EOS]) for ids in sources]
-        lengths = torch.tensor([len(row) for row in rows], device=device)
-        found = decode(
-            self.model,
-            pad_sequence(rows, batch_first=True, padding_value=PAD).to(device),
-            lengths,
-            strategy=strategy,
-            max_length=length_limit(lengths),
-            n_best=n_best,
-        )
-        if not all(found):
-            raise ModelFolderError("the model's weights are not finite numbers: its training has failed")
-        return [
-            [self._with_text(hypothesis, ids) for hypothesis in hypotheses]
-            for ids, hypotheses in zip(sources, found, strict=True)
-        ]
+    def _encode(self, texts: list[str], first: int) -> list[list[int]]:
+        sources = self.tokenizers.source.encode(texts)
+        for number, ids in enumerate(sources, start=first):
+            if len(ids) > MAX_SOURCE_PIECES:
+                logger.warning(
+                    "line %d has %d pieces: only the first %d are translated; split it into sentences",
+                    *(number, len(ids), MAX_SOURCE_PIECES),
+                )
+                del ids[MAX_SOURCE_PIECES:]
+        return sources
+
+    def _constraints(self, request: Request, number: int) -> Constraints:
+        if not (request.prefix or request.include or request.exclude):
+            return Constraints()
+        try:
+            return constraints_of(request, self.tokenizers.target, self.spelling)
+        except ConfigError as error:
+            raise ConfigError(f"line {number}: {error}") from error
+
+    def _explain_nothing(self, request: Request, number: int) -> None:
+        """Raise the error for a line that has no translation."""
+        if request.prefix or request.include or request.exclude:
+            raise ConfigError(
+                f"line {number} has no translation that begins with {request.prefix!r}, contains {[*request.include]} and "
+                f"does not contain {[*request.exclude]}: these contradict each other, or the length allowed"
+            )
+        raise ModelFolderError("the model's weights are not finite numbers: its training has failed")
 
     def _with_text(self, hypothesis: Hypothesis, source: list[int]) -> Hypothesis:
         ids = list(hypothesis.ids)
@@ -202,3 +170,12 @@ def _batches(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
         batch.append(place)
     if batch:
         yield batch
+
+
+def _padded(rows: list[list[int]]) -> tuple[Ids, Ids]:
+    """Stack rows of token ids into [B, longest], filled up with PAD; return their lengths too."""
+    lengths = np.array([len(row) for row in rows])
+    padded = np.full((len(rows), lengths.max()), PAD)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    return padded, lengths

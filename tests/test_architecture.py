@@ -10,7 +10,7 @@ FLOORS = [
     {"mt", "mt.errors", "mt.text.symbols"},
     {"mt.text", "mt.nn", "mt.evaluation"},
     {"mt.model", "mt.data", "mt.search"},
-    {"mt.model_folder"},
+    {"mt.model_folder", "mt.torch_model", "mt.request"},
     {"mt.averaging", "mt.translator"},
     {"mt.training", "mt.pictures"},
     {"mt.commands"},

@@ -80,7 +80,7 @@ def test_a_cut_line_is_reported_with_its_number(translator, caplog):
 
 def test_weights_that_are_not_numbers_are_reported(model_folder):
     translator = Translator.from_folder(model_folder)
-    translator.model.output.bias.data.fill_(float("nan"))
+    translator.model.model.output.bias.data.fill_(float("nan"))
     with pytest.raises(ModelFolderError, match="weights are not finite numbers"):
         translator.translate(["Dog"])
 

@@ -129,7 +129,7 @@ def _draw(hypotheses: "list[Hypothesis]", path: Path) -> None:
     attention_pictures(
         [
             AttentionItem(
-                weights=one.attention.numpy(),
+                weights=one.attention,
                 source_pieces=[*one.source_pieces, "</s>"],
                 target_pieces=[*one.pieces, "</s>"],
             )

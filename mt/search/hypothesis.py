@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from mt.search.step import Floats
 
 __all__ = ["Hypothesis"]
 
@@ -17,10 +17,10 @@ class Hypothesis:
     ids: tuple[int, ...]
     """Target token ids without BOS and EOS."""
     score: float
-    """What hypotheses are ranked by: the sum of the token scores over the length penalty."""
+    """What hypotheses are ranked by, see `mt.search.ranking.Ranking`: from the sum of the token scores."""
     token_scores: tuple[float, ...]
     """Log-probability of each token and of EOS, nats."""
-    attention: Tensor = field(repr=False, compare=False)
+    attention: Floats = field(repr=False, compare=False)
     """[len(ids) + 1, source tokens + 1]: where the model looked at each step; the last of both is EOS."""
     text: str = ""
     """The translation as raw text."""

@@ -1,70 +1,45 @@
-"""The decoding loop: the only one, whatever the strategy and the model."""
+"""The decoding loop: the only one, whatever the strategy, the rules and the model."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from mt.search.hypothesis import Hypothesis
-from mt.search.step import StateT, Stepper
-from mt.search.strategies import Candidates, Strategy
-from mt.text.symbols import BOS, EOS, PAD
+from mt.search.next_tokens import NextTokens
+from mt.search.ranking import Ranking
+from mt.search.rules import Rule, end_at, rows_of
+from mt.search.step import Floats, Ids, StateT, Stepper, as_numpy
+from mt.search.strategies import Candidates, Live, Strategy
+from mt.text.symbols import BOS
 
 __all__ = ["decode", "length_limit"]
 
-NEVER = (PAD, BOS)  # tokens that no translation contains
 
-
-def length_limit(src_lengths: Tensor) -> Tensor:
+def length_limit(src_lengths: Ids) -> Ids:
     """Return how many tokens a translation may have at most, [B], which is far more than any good one has."""
     return 20 + 2 * src_lengths
 
 
-@dataclass
-class _Live:
-    """Unfinished hypotheses of the sentences that are still in the batch: B sentences, K each, t tokens."""
-
-    sentences: Tensor  # [B]: their place in the caller's batch
-    scores: Tensor  # [B, K]
-    tokens: Tensor  # [B, K, t]
-    token_scores: Tensor  # [B, K, t]
-    attention: Tensor  # [B, K, t, S]
-
-    def continued(self, chosen: Candidates, log_probs: Tensor, attention: Tensor) -> "_Live":
-        """Append the chosen tokens. Args: log_probs: [B, K, V], attention: [B, K, S']."""
-        rows = torch.arange(len(chosen.origins), device=chosen.origins.device).unsqueeze(1)
-        origins, tokens = chosen.origins, chosen.tokens.unsqueeze(2)
-        S = attention.shape[2]
-        return _Live(
-            sentences=self.sentences,
-            scores=chosen.scores,
-            tokens=torch.cat([self.tokens[rows, origins], tokens], dim=2),
-            token_scores=torch.cat([self.token_scores[rows, origins], log_probs[rows, origins].gather(2, tokens)], 2),
-            attention=torch.cat([self.attention[rows, origins, :, :S], attention[rows, origins].unsqueeze(2)], 2),
-        )
-
-    def keep(self, index: Tensor) -> "_Live":
-        """Keep only the sentences at index: [B']."""
-        return _Live(
-            self.sentences[index],
-            self.scores[index],
-            self.tokens[index],
-            self.token_scores[index],
-            self.attention[index],
-        )
-
-
-@torch.inference_mode()
 def decode(
-    model: Stepper[StateT], src: Tensor, src_lengths: Tensor, *, strategy: Strategy, max_length: Tensor, n_best: int = 1
+    model: Stepper[StateT],
+    src: Ids,
+    src_lengths: Ids,
+    *,
+    strategy: Strategy,
+    max_length: Ids,
+    n_best: int = 1,
+    ranking: Ranking | None = None,
+    rules: Sequence[Rule] = (),
+    vocabulary: Ids | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate a batch.
 
-    1. The model scores every next token of every live hypothesis.
-    2. The strategy proposes continuations.
-    3. Proposals that end a sentence, if among the best `beam_size`, are finished; the best others live on.
-    4. A sentence leaves the batch when it has `beam_size` finished hypotheses, or when nothing that lives can
+    1. The model scores every next token of every live hypothesis, and the rules lower what must not come.
+    2. The strategy proposes which hypotheses end and which go on.
+    3. A sentence leaves the batch when it has `beam_size` finished hypotheses, or when nothing that lives can
        still beat its n-best finished ones.
+    4. The n-best are read backwards from the records of the steps.
 
     Args:
         model: see `Stepper`.
@@ -73,88 +48,158 @@ def decode(
         strategy: see `Strategy`.
         max_length: most tokens of each translation, EOS included, at least 1, [B]; the last one is EOS.
         n_best: hypotheses to return per sentence, at most `strategy.beam_size`.
+        ranking: how finished hypotheses are compared; `Ranking()` unless given.
+        rules: see `Rule`; applied in their order.
+        vocabulary: the only target ids that may be predicted, ascending, [V'].
 
     Returns:
-        for each sentence its n-best hypotheses, best first.
+        for each sentence its n-best hypotheses, best first; none if the rules leave nothing.
     """
-    B, device, K = len(src), src.device, strategy.beam_size
-    finished: list[list[Hypothesis]] = [[] for _ in range(B)]
-    state = model.start(src, src_lengths)
-    live = _Live(
-        sentences=torch.arange(B, device=device),
-        scores=torch.zeros(B, 1, device=device),
-        tokens=torch.full((B, 1, 0), BOS, device=device),
-        token_scores=torch.zeros(B, 1, 0, device=device),
-        attention=torch.zeros(B, 1, 0, src.shape[1], device=device),
-    )
-    prev = torch.full((B,), BOS, device=device)
+    book = _Book(len(src), src_lengths, ranking or Ranking(), beam_size=strategy.beam_size, n_best=n_best)
+    state = model.start(src, src_lengths, vocabulary)
+    B = len(src)
+    live = Live(np.arange(B), np.zeros((B, 1)), np.zeros((B, 1)), np.zeros((B, 0), dtype=np.int64))
+    prev = np.full(B, BOS)
     while len(live.sentences):
-        length = live.tokens.shape[2] + 1
-        limits = max_length[live.sentences]
         step = model.step(prev, state)
-        log_probs = step.log_probs.view(*live.scores.shape, -1)  # [B, K, V]
-        attention = step.attention.view(*live.scores.shape, -1)  # [B, K, S]
-        candidates = strategy.propose(live.scores, _allowed(log_probs, last=limits <= length))
-        ends = (candidates.tokens == EOS) & candidates.scores.isfinite()
-        ends[:, K:] = False
-        if ends.any():
-            scores = strategy.normalise(candidates.scores, torch.tensor(length, device=device))
-            _finish(finished, live.continued(candidates, log_probs, attention), ends, scores, src_lengths)
-        going_on = _without_end(candidates, K)
-        rows = torch.arange(len(limits), device=device).unsqueeze(1) * live.scores.shape[1] + going_on.origins
-        state = step.state.reorder(rows.flatten())
-        live = live.continued(going_on, log_probs, attention)
-        bounds = strategy.normalise(live.scores.max(dim=1).values, limits)
-        staying = [
-            place
-            for place, (sentence, bound) in enumerate(zip(live.sentences.tolist(), bounds.tolist(), strict=True))
-            if _can_improve(finished[sentence], bound, K, n_best)
-        ]
-        if len(staying) < len(limits):
-            index = torch.tensor(staying, dtype=torch.long, device=device)
-            live, state = live.keep(index), state.keep(index)
-        prev = live.tokens[:, :, -1].flatten()
-    return [_ranked(found)[:n_best] for found in finished]
+        tokens = NextTokens(step.log_probs, vocabulary)
+        for rule in rules:
+            rule.apply(live, tokens)
+        end_at(max_length[rows_of(live)], live, tokens)
+        ended, going_on = strategy.propose(live, tokens)
+        book.write(as_numpy(step.attention))
+        book.finish(live, ended, tokens)
+        live = book.go_on(live, going_on, tokens)
+        state = step.state.reorder(book.origins)
+        staying = book.staying(live, max_length)
+        if len(staying) < len(live.sentences):
+            state = state.keep(staying)
+            live = book.keep(live, staying)
+        prev = live.tokens[:, -1]
+    return book.best()
 
 
-def _allowed(log_probs: Tensor, *, last: Tensor) -> Tensor:
-    """Rule out what no translation contains, and everything but EOS where this token is the last, last: [B]."""
-    allowed = log_probs.clone()
-    allowed[:, :, NEVER] = -torch.inf
-    end = allowed[:, :, EOS].clone()
-    allowed[last] = -torch.inf
-    allowed[:, :, EOS] = end
-    return allowed
+class _Step(NamedTuple):
+    """What was chosen after a step: N rows, from those of the step before."""
+
+    origins: Ids  # [N]: rows of the step before
+    tokens: Ids  # [N]
+    log_probs: Floats  # [N]
 
 
-def _without_end(candidates: Candidates, beam_size: int) -> Candidates:
-    """Keep the best candidates that go on; where there are fewer, ended ones fill up with a score of -inf."""
-    scores = candidates.scores.masked_fill(candidates.tokens == EOS, -torch.inf)
-    scores, best = scores.topk(min(beam_size, scores.shape[1]), dim=1)
-    return Candidates(scores, candidates.origins.gather(1, best), candidates.tokens.gather(1, best))
+class _Finished(NamedTuple):
+    """A hypothesis that has ended, to be read backwards from its last row."""
+
+    score: float
+    row: int  # of the last step that it was live in
+    steps: int  # tokens without EOS
+    end_log_prob: float  # of EOS
 
 
-def _finish(finished: list[list[Hypothesis]], grown: _Live, ends: Tensor, scores: Tensor, src_lengths: Tensor) -> None:
-    """Turn the candidates where ends: [B, M] is set into hypotheses. Args: scores: normalised, [B, M]."""
-    for place, rank in ends.nonzero().tolist():
-        sentence = int(grown.sentences[place])
-        finished[sentence].append(
-            Hypothesis(
-                ids=tuple(grown.tokens[place, rank, :-1].tolist()),
-                score=float(scores[place, rank]),
-                token_scores=tuple(grown.token_scores[place, rank].tolist()),
-                # a copy, for a view would keep the whole batch alive
-                attention=grown.attention[place, rank, :, : src_lengths[sentence]].to("cpu", copy=True),
-            )
+class _Book:
+    """Records what was chosen, so that hypotheses need not be carried along; knows what has finished."""
+
+    def __init__(self, sentences: int, src_lengths: Ids, ranking: Ranking, *, beam_size: int, n_best: int) -> None:
+        self.src_lengths = src_lengths
+        self.ranking = ranking
+        self.beam_size = beam_size
+        self.n_best = n_best
+        self.finished: list[list[_Finished]] = [[] for _ in range(sentences)]
+        self.steps: list[_Step] = []
+        self.attention: list[Floats] = []  # of each step, [rows before it, S]
+
+    @property
+    def origins(self) -> Ids:
+        """Which rows the live ones continue, [N]."""
+        return self.steps[-1].origins
+
+    def write(self, attention: Floats) -> None:
+        """Record where the model has just looked from every live hypothesis."""
+        self.attention.append(attention)
+
+    def finish(self, live: Live, ended: Candidates, tokens: NextTokens) -> None:
+        """Note the hypotheses that have ended."""
+        K, length = live.scores.shape[1], live.tokens.shape[1] + 1
+        places, ranks = np.nonzero(np.isfinite(ended.scores))
+        if not len(places):
+            return
+        rows = places * K + ended.origins[places, ranks]
+        log_probs = tokens.given(rows, ended.tokens[places, ranks])
+        totals = live.totals.ravel()[rows] + log_probs
+        for sentence, row, log_prob, total in zip(
+            live.sentences[places].tolist(), rows.tolist(), log_probs.tolist(), totals.tolist(), strict=True
+        ):
+            coverage = self._attention(sentence, row, length - 1).sum(0) if self.ranking.coverage_penalty else None
+            score = self.ranking.score(total, length, coverage)
+            self.finished[sentence].append(_Finished(score, row, length - 1, log_prob))
+
+    def go_on(self, live: Live, chosen: Candidates, tokens: NextTokens) -> Live:
+        """Record the tokens that hypotheses go on with."""
+        B, K = live.scores.shape
+        rows = (np.arange(B)[:, None] * K + chosen.origins).ravel()
+        ids = chosen.tokens.ravel()
+        log_probs = tokens.given(rows, ids)
+        self.steps.append(_Step(rows, ids, log_probs))
+        totals = (live.totals.ravel()[rows] + log_probs).reshape(chosen.scores.shape)
+        so_far = np.concatenate([live.tokens[rows], ids[:, None]], axis=1)
+        return Live(live.sentences, chosen.scores, np.where(np.isfinite(chosen.scores), totals, -np.inf), so_far)
+
+    def staying(self, live: Live, max_length: Ids) -> Ids:
+        """Return which of the sentences may still find a hypothesis among their n-best, [B']."""
+        bounds = self.ranking.bound(live.totals.max(axis=1), max_length[live.sentences])
+        found = [self.finished[sentence] for sentence in live.sentences.tolist()]
+        return np.array(
+            [
+                place
+                for place, (bound, ended) in enumerate(zip(bounds.tolist(), found, strict=True))
+                if self._open(bound, ended)
+            ],
+            dtype=np.int64,
         )
 
+    def _open(self, bound: float, ended: list[_Finished]) -> bool:
+        """Tell whether a live hypothesis, which can reach bound at best, may still enter the n-best ones."""
+        if not bound > -np.inf or len(ended) >= self.beam_size:
+            return False
+        return len(ended) < self.n_best or bound > self._ranked(ended)[-1].score
 
-def _can_improve(found: list[Hypothesis], bound: float, beam_size: int, n_best: int) -> bool:
-    """Tell whether a live hypothesis, which can reach bound at best, may still enter the n-best ones."""
-    if not bound > -torch.inf or len(found) >= beam_size:
-        return False
-    return len(found) < n_best or bound > _ranked(found)[n_best - 1].score
+    def keep(self, live: Live, staying: Ids) -> Live:
+        """Leave sentences behind, in the last record too."""
+        K = live.scores.shape[1]
+        rows = (staying[:, None] * K + np.arange(K)).ravel()
+        self.steps[-1] = _Step(*(part[rows] for part in self.steps[-1]))
+        return Live(live.sentences[staying], live.scores[staying], live.totals[staying], live.tokens[rows])
 
+    def best(self) -> list[list[Hypothesis]]:
+        """Return the n-best hypotheses of every sentence."""
+        return [
+            [self._hypothesis(sentence, ended) for ended in self._ranked(found)]
+            for sentence, found in enumerate(self.finished)
+        ]
 
-def _ranked(found: list[Hypothesis]) -> list[Hypothesis]:
-    return sorted(found, key=lambda hypothesis: -hypothesis.score)
+    def _ranked(self, found: list[_Finished]) -> list[_Finished]:
+        return sorted(found, key=lambda ended: -ended.score)[: self.n_best]
+
+    def _hypothesis(self, sentence: int, ended: _Finished) -> Hypothesis:
+        path = self._path(ended.row, ended.steps)
+        return Hypothesis(
+            ids=tuple(int(self.steps[step].tokens[row]) for step, row in enumerate(path[1:])),
+            score=ended.score,
+            token_scores=(
+                *(float(self.steps[step].log_probs[row]) for step, row in enumerate(path[1:])),
+                ended.end_log_prob,
+            ),
+            attention=self._attention(sentence, ended.row, ended.steps),
+        )
+
+    def _path(self, row: int, steps: int) -> list[int]:
+        """Return the rows that a hypothesis was in before each step, the last included: [steps + 1]."""
+        path = [row]
+        for step in reversed(self.steps[:steps]):
+            path.append(int(step.origins[path[-1]]))
+        return path[::-1]
+
+    def _attention(self, sentence: int, row: int, steps: int) -> Floats:
+        """Return where the model looked at each step, [steps + 1, S of the sentence], in memory of its own."""
+        S = self.src_lengths[sentence]
+        return np.stack([self.attention[step][at, :S] for step, at in enumerate(self._path(row, steps))])

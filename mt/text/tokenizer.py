@@ -116,6 +116,11 @@ class Tokenizer:
         """Return the piece of each token id, where "▁" marks the start of a word."""
         return [self._processor.id_to_piece(token) for token in ids]
 
+    def spelling(self, text: str) -> str:
+        """Return a text as its pieces spell it: normalised, with "▁" for every space and before the first word."""
+        pieces: list[str] = self._processor.encode(text, out_type=str)
+        return "".join(pieces)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, wholly or not at all."""
         path = Path(path)

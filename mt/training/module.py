@@ -21,6 +21,7 @@ from mt.nn.loss import Loss
 from mt.search import Greedy, decode, length_limit
 from mt.text.symbols import PAD
 from mt.text.tokenizer import Tokenizer
+from mt.torch_model import TorchModel
 from mt.training.schedules import Schedule
 
 __all__ = ["Sample", "TranslationModule"]
@@ -163,8 +164,9 @@ class TranslationModule(pl.LightningModule):
         """Add a batch to the sums, and translate it greedily."""
         self._validated.loss += float(self._loss(batch).cross_entropy)
         self._validated.tokens += int((batch.tgt_out != PAD).sum())
-        limits = length_limit(batch.src_lengths)
-        found = decode(self.model, batch.src, batch.src_lengths, strategy=Greedy(), max_length=limits)
+        src, src_lengths = batch.src.cpu().numpy(), batch.src_lengths.cpu().numpy()
+        limits = length_limit(src_lengths)
+        found = decode(TorchModel(self.model), src, src_lengths, strategy=Greedy(), max_length=limits)
         if not all(found):
             raise TrainingError("the weights are not finite any more: start afresh with a lower optimizer.lr")
         texts = self.target_tokenizer.decode([list(hypotheses[0].ids) for hypotheses in found])

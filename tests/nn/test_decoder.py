@@ -9,6 +9,7 @@ from reference import additive_attention, gru
 from mt.model import build_model
 from mt.nn.cells import CELLS
 from mt.nn.decoder import DECODERS
+from mt.torch_model import TorchModel
 
 TGT_IN = torch.tensor([[2, 4, 5, 6], [2, 7, 8, 9], [2, 10, 11, 12]])
 
@@ -54,18 +55,20 @@ class TestEveryDecoder:
     def test_hypotheses_of_a_sentence_share_its_memory(self, model, batch):
         """K rows per sentence over B memories equal B * K rows over repeated memories."""
         src, lengths = batch
-        state = model.start(src, lengths).reorder(torch.tensor([0, 0, 1, 1, 2, 2]))
-        prev = torch.tensor([4, 5, 6, 7, 8, 9])
-        shared = model.step(prev, state)
-        repeated = model.start(src.repeat_interleave(2, 0), lengths.repeat_interleave(2))
-        torch.testing.assert_close(shared.log_probs, model.step(prev, repeated).log_probs)
+        stepper = TorchModel(model)
+        state = stepper.start(src.numpy(), lengths.numpy()).reorder(np.array([0, 0, 1, 1, 2, 2]))
+        prev = np.array([4, 5, 6, 7, 8, 9])
+        shared = stepper.step(prev, state)
+        repeated = stepper.start(src.repeat_interleave(2, 0).numpy(), lengths.repeat_interleave(2).numpy())
+        torch.testing.assert_close(shared.log_probs, stepper.step(prev, repeated).log_probs)
 
     def test_sentences_may_leave(self, model, batch):
         src, lengths = batch
-        state = model.start(src, lengths).reorder(torch.tensor([0, 0, 1, 1, 2, 2]))
-        prev = torch.tensor([4, 5, 6, 7, 8, 9])
-        all_of_them = model.step(prev, state).log_probs
-        kept = model.step(prev[2:], state.keep(torch.tensor([1, 2]))).log_probs
+        stepper = TorchModel(model)
+        state = stepper.start(src.numpy(), lengths.numpy()).reorder(np.array([0, 0, 1, 1, 2, 2]))
+        prev = np.array([4, 5, 6, 7, 8, 9])
+        all_of_them = stepper.step(prev, state).log_probs
+        kept = stepper.step(prev[2:], state.keep(np.array([1, 2]))).log_probs
         torch.testing.assert_close(kept, all_of_them[2:])
 
 
@@ -81,11 +84,12 @@ def residual(request):
 def test_coverage_is_the_sum_of_all_earlier_weights(decoder, batch):
     model = build_model(tiny_spec(decoder=decoder, attention="coverage")).double().eval()
     src, lengths = batch
-    state = model.start(src, lengths)
+    stepper = TorchModel(model)
+    state = stepper.start(src.numpy(), lengths.numpy())
     total = torch.zeros(3, 5, dtype=torch.float64)
     for t in range(TGT_IN.shape[1]):
         torch.testing.assert_close(state.decoder[-1], total)
-        step = model.step(TGT_IN[:, t], state)
+        step = stepper.step(TGT_IN[:, t].numpy(), state)
         total, state = total + step.attention, step.state
 
 
