@@ -96,7 +96,7 @@ class Progress(NamedTuple):
     met: frozenset[int] = frozenset()  # phrases
     current: int | None = None  # the phrase in the middle of which it is
     begun: int = 0  # tokens of that phrase
-    just_met: bool = False  # whether its last token was the last one of a phrase
+    just_met: int | None = None  # the phrase whose last token was the hypothesis' last: the word may yet go on
 
 
 class Include:
@@ -122,12 +122,13 @@ class Include:
             if not self.phrases[sentence]:
                 continue
             progress = self.progress(sentence, live.tokens[row])
-            missing = sum(map(len, self.phrases[sentence])) - self._length(sentence, progress.met)
+            left = self.limits[sentence] - 1 - live.tokens.shape[1]  # tokens before EOS
+            missing = self._length(sentence, self._all(sentence) - progress.met)
             if missing:
                 tokens.forbid(np.array([EOS]), np.array([row]))
-                if missing >= self.limits[sentence] - 1 - live.tokens.shape[1]:
+                if missing >= left:
                     tokens.allow_only(self.advancing(sentence, progress), row)
-            if progress.just_met:
+            if progress.just_met is not None and missing + len(self.phrases[sentence][progress.just_met]) >= left:
                 tokens.forbid_where(self.spelling.within_word, row)
 
     def progress(self, sentence: int, so_far: Ids) -> Progress:
@@ -141,7 +142,9 @@ class Include:
     def after(self, sentence: int, before: Progress, token: int) -> Progress:
         """Return how far a hypothesis is after one more token."""
         phrases = self.phrases[sentence]
-        met, current, begun, _ = before
+        met, current, begun, just_met = before
+        if just_met is not None and self.spelling.within_word[token]:
+            met -= {just_met}  # it was but the beginning of a longer word
         if current is None or phrases[current][begun] != token:
             begun = 0
             current = next((i for i, phrase in enumerate(phrases) if i not in met and phrase[0] == token), None)
@@ -149,7 +152,7 @@ class Include:
                 return Progress(met)
         if begun + 1 < len(phrases[current]):
             return Progress(met, current, begun + 1)
-        return Progress(met | {current}, just_met=True)
+        return Progress(met | {current}, just_met=current)
 
     def advancing(self, sentence: int, progress: Progress) -> Ids:
         """Return the tokens that bring a hypothesis closer to having all phrases."""
@@ -162,6 +165,9 @@ class Include:
     def count(self, sentence: int, progress: Progress) -> int:
         """Return how many tokens of the phrases a hypothesis has."""
         return self._length(sentence, progress.met) + progress.begun
+
+    def _all(self, sentence: int) -> frozenset[int]:
+        return frozenset(range(len(self.phrases[sentence])))
 
     def _length(self, sentence: int, met: frozenset[int]) -> int:
         return sum(len(self.phrases[sentence][phrase]) for phrase in met)
