@@ -114,10 +114,11 @@ class Translator:
                 numbers=[first + place for place in places],
                 constraints=[constraints[place] for place in places],
             )
+            texts = iter(self.tokenizers.target.decode([one.ids for some in hypotheses for one in some]))
             for place, some in zip(places, hypotheses, strict=True):
                 if not some:
                     self._explain_nothing(requests[place], first + place)
-                found[place] = [self._with_text(one, sources[place]) for one in some]
+                found[place] = [self._with_text(one, sources[place], next(texts)) for one in some]
         return found
 
     def _encode(self, texts: list[str], first: int) -> list[list[int]]:
@@ -148,12 +149,11 @@ class Translator:
             )
         raise ModelFolderError("the model's weights are not finite numbers: its training has failed")
 
-    def _with_text(self, hypothesis: Hypothesis, source: list[int]) -> Hypothesis:
-        ids = list(hypothesis.ids)
+    def _with_text(self, hypothesis: Hypothesis, source: list[int], text: str) -> Hypothesis:
         return replace(
             hypothesis,
-            text=self.tokenizers.target.decode([ids])[0],
-            pieces=tuple(self.tokenizers.target.pieces(ids)),
+            text=text,
+            pieces=tuple(self.tokenizers.target.pieces(hypothesis.ids)),
             source_pieces=tuple(self.tokenizers.source.pieces(source)),
         )
 

@@ -70,7 +70,7 @@ class NextTokens:
     def best(self, count: int) -> tuple[Floats, Ids]:
         """Return the highest log-probabilities, as rules have left them, of each row, and their ids.
 
-        [N, M] each, highest first; M is count, or less where there are not so many ids. Of equals, the lowest id.
+        [N, M] each, highest first; M is count, or less where there are not so many ids. Equals are in the order of their ids.
         """
         count = min(count, self.vocabulary_size)
         if isinstance(self._changed, np.ndarray):
@@ -128,5 +128,9 @@ def _best_columns(values: NDArray[Any], count: int) -> tuple[Floats, Ids]:
 
 def _sorted_best(values: Floats, columns: Ids, count: int) -> tuple[Floats, Ids]:
     """Sort the count highest of each row of values: [N, M]; columns: [N, M] ascending."""
-    order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    if count < values.shape[1]:
+        highest = np.argpartition(-values, count - 1, axis=1)[:, :count]
+        highest.sort(axis=1)
+        values, columns = np.take_along_axis(values, highest, axis=1), np.take_along_axis(columns, highest, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(values, order, axis=1), np.take_along_axis(columns, order, axis=1)
