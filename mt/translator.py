@@ -19,7 +19,7 @@ from mt.search.step import Ids, Stepper
 from mt.text.symbols import EOS, PAD
 from mt.text.tokenizer import TokenizerPair
 
-__all__ = ["Translator"]
+__all__ = ["WINDOW", "Translator", "windows"]
 
 MAX_SOURCE_PIECES = 1000
 WINDOW = 1000  # lines that are read ahead to find others of similar length
@@ -73,7 +73,7 @@ class Translator:
             yield hypotheses[0]
 
     def translate_n_best(
-        self, lines: Iterable[str | Request], *, n_best: int, window: int = WINDOW, **changes: Any
+        self, lines: Iterable[str | Request], *, n_best: int, window: int = WINDOW, first: int = 1, **changes: Any
     ) -> Iterator[list[Hypothesis]]:
         """Yield the n-best hypotheses for each line, in the order of the lines, in constant memory.
 
@@ -84,23 +84,30 @@ class Translator:
             lines: raw text, one sentence each, or requests; read `window` at a time.
             n_best: hypotheses per line, at most beam_size; of sampling, the number of samples.
             window: lines that are sorted by length together.
+            first: number of the first line, for messages and for the seeds of sampling.
             changes: of the model's own decoding options, by name; see `mt.search.DecodingOptions`.
 
         Raises:
             ConfigError: if an option is unknown or out of range, or a request cannot be fulfilled.
         """
+        searcher = self._searcher(n_best, changes)
+        return (
+            found
+            for number, requests in windows(lines, window, first)
+            for found in self._translate_window(requests, number, searcher)
+        )
+
+    def translate_window(
+        self, requests: list[Request], *, first: int, n_best: int, **changes: Any
+    ) -> list[list[Hypothesis]]:
+        """Return the n-best hypotheses of lines that are sorted by length together; see `translate_n_best`."""
+        return self._translate_window(requests, first, self._searcher(n_best, changes))
+
+    def _searcher(self, n_best: int, changes: dict[str, Any]) -> Searcher:
         options = self.decoding.changed(changes)
         if n_best < 1 or (n_best > options.beam_size and not options.sample):
             raise ConfigError(f"n-best must lie between 1 and the beam size {options.beam_size}, not {n_best}")
-        searcher = Searcher(self.model, options=options, n_best=n_best, spelling=self.spelling)
-        return self._stream(iter(lines), searcher, window)
-
-    def _stream(self, lines: Iterator[str | Request], searcher: Searcher, window: int) -> Iterator[list[Hypothesis]]:
-        for first in count(1, window):
-            read = [line if isinstance(line, Request) else Request(text=line) for line in islice(lines, window)]
-            if not read:
-                return
-            yield from self._translate_window(read, first, searcher)
+        return Searcher(self.model, options=options, n_best=n_best, spelling=self.spelling)
 
     def _translate_window(self, requests: list[Request], first: int, searcher: Searcher) -> list[list[Hypothesis]]:
         sources = self._encode([request.text for request in requests], first)
@@ -156,6 +163,16 @@ class Translator:
             pieces=tuple(self.tokenizers.target.pieces(hypothesis.ids)),
             source_pieces=tuple(self.tokenizers.source.pieces(source)),
         )
+
+
+def windows(lines: Iterable[str | Request], window: int, first: int) -> Iterator[tuple[int, list[Request]]]:
+    """Yield so many lines at a time as requests, with the number of the first of them."""
+    lines = iter(lines)
+    for number in count(first, window):
+        read = [line if isinstance(line, Request) else Request(text=line) for line in islice(lines, window)]
+        if not read:
+            return
+        yield number, read
 
 
 def _batches(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:

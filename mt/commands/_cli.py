@@ -17,7 +17,7 @@ import typer
 from mt.data import lines
 from mt.errors import ConfigError, DataError, MTError
 
-__all__ = ["STDIN", "STDOUT", "application", "open_output", "print_error", "print_warning", "read_lines"]
+__all__ = ["STDIN", "STDOUT", "application", "open_output", "output_file", "print_error", "print_warning", "read_lines"]
 
 STDIN = STDOUT = "-"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -101,11 +101,7 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         cast(io.TextIOWrapper, sys.stdout).reconfigure(encoding="utf-8", newline="\n", line_buffering=True)
         yield sys.stdout
         return
-    target = Path(path).resolve()  # through a symbolic link, so that the link survives
-    if target.is_dir():
-        raise ConfigError(f"{path} is a folder; give the name of a file to write.")
-    if not target.parent.is_dir():
-        raise ConfigError(f"{path} cannot be written: the folder {target.parent} does not exist.")
+    target = output_file(path)
     is_device = target.exists() and not target.is_file()  # /dev/null or a pipe: written to, never replaced
     written = target if is_device else target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -124,6 +120,20 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     finally:
         if not is_device:
             written.unlink(missing_ok=True)
+
+
+def output_file(path: str) -> Path:
+    """Return where a file is to be written: through a symbolic link, so that the link survives.
+
+    Raises:
+        ConfigError: there can be no file of this name.
+    """
+    target = Path(path).resolve()
+    if target.is_dir():
+        raise ConfigError(f"{path} is a folder; give the name of a file to write.")
+    if not target.parent.is_dir():
+        raise ConfigError(f"{path} cannot be written: the folder {target.parent} does not exist.")
+    return target
 
 
 def _standard_input_lines() -> Iterator[str]:
