@@ -1,1 +1,1 @@
-"""Text and token ids: the reserved ids (`symbols`), and SentencePiece in use (`tokenizer`) and in training."""
+"""Text and token ids: the reserved ids (`symbols`), SentencePiece in use (`tokenizer`) and in training, words and links."""

@@ -121,6 +121,16 @@ class Tokenizer:
         pieces: list[str] = self._processor.encode(text, out_type=str)
         return "".join(pieces)
 
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text, numbered as `mt.text.words.word_of_piece` numbers those of its pieces.
+
+        They are what white space separates, to the letter. Only where normalisation makes or removes white space, and
+        so the numbers would differ, they are the words of the normalised text.
+        """
+        words = text.split()
+        normalised: list[str] = self._processor.normalize(text).replace("▁", " ").split()
+        return words if len(words) == len(normalised) else normalised
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, wholly or not at all."""
         path = Path(path)
