@@ -1,8 +1,9 @@
-"""`mt-evaluate`: score a model's translations of a test set, or any translations, against references."""
+"""`mt-evaluate`: score a model's translations of a test set, any translations, or word alignments, against references."""
 
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,7 @@ __all__ = ["app", "main"]
 
 
 def evaluate(
-    reference: Annotated[str, typer.Option(metavar="FILE", help="Reference translations, one per line.")],
+    reference: Annotated[str | None, typer.Option(metavar="FILE", help="Reference translations, one per line.")] = None,
     hypotheses: Annotated[
         str | None, typer.Option(metavar="FILE", help="Translations to score; - reads the standard input.")
     ] = None,
@@ -28,6 +29,14 @@ def evaluate(
     source: Annotated[str | None, typer.Option(metavar="FILE", help="Sentences to translate with --model.")] = None,
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to keep the translations made with --model.")
+    ] = None,
+    alignments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Word alignments to score: links like 0-0 1-2, one sentence per line."),
+    ] = None,
+    reference_alignments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Gold word alignments; 1?2 or 1p2 is a link that is only possible."),
     ] = None,
     metrics: Annotated[
         list[str] | None, typer.Option(metavar="NAME...", help="bleu, chrf, ter; all of them unless given.")
@@ -49,10 +58,13 @@ def evaluate(
     """Score translations with BLEU, chrF and TER, each with its sacrebleu signature.
 
     Files hold raw text, one sentence per line, plain or as .gz, .xz or .zst.
+    Word alignments get precision, recall and alignment error rate, in percent.
 
     mt-evaluate --model FOLDER --source FILE --reference FILE
 
     mt-evaluate --hypotheses FILE --reference FILE
+
+    mt-evaluate --alignments FILE --reference-alignments FILE
     """
     from mt.evaluation.metrics import METRICS, check_metrics, score_corpus, text_warnings
 
@@ -61,8 +73,17 @@ def evaluate(
     # An option takes one value; further names, as in `--metrics bleu chrf`, arrive as arguments.
     names = [*(metrics or METRICS), *(more_metrics or [])]
     check_metrics(names)
-    references = list(read_lines(reference))
     for_models = (model, source, output, beam_size, length_penalty, batch_tokens)
+    if alignments is not None or reference_alignments is not None:
+        if alignments is None or reference_alignments is None:
+            raise ConfigError("Word alignments are scored in pairs: --alignments FILE --reference-alignments FILE.")
+        if metrics or any(option is not None for option in (reference, hypotheses, *for_models)):
+            raise ConfigError("--alignments are scored by themselves: give it with --reference-alignments alone.")
+        _evaluate_alignments(alignments, reference_alignments, as_json=as_json)
+        return
+    if reference is None:
+        raise ConfigError("Nothing to score against: give --reference FILE, or for word alignments --alignments FILE.")
+    references = list(read_lines(reference))
     if hypotheses is not None:
         if any(option is not None for option in for_models):
             raise ConfigError(
@@ -87,14 +108,35 @@ def evaluate(
     if as_json:
         _print_json(scores, sentences=len(candidates))
     else:
-        _print_table(scores, sentences=len(candidates))
+        rows = [(score.name, f"{score.score:.2f}", score.signature) for score in scores]
+        _print_table(("metric", "score", "signature"), rows, sentences=len(candidates))
 
 
-def _require_alignment(left: str, left_lines: Sequence[str], right: str, right_lines: Sequence[str]) -> None:
+def _evaluate_alignments(path: str, reference_path: str, *, as_json: bool) -> None:
+    from mt.evaluation.alignment_error import alignment_error_rate, read_gold_alignments
+    from mt.text.alignment import read_pharaoh
+
+    links = list(read_pharaoh(read_lines(path), name=_name(path)))
+    gold = list(read_gold_alignments(read_lines(reference_path), name=_name(reference_path)))
+    _require_alignment(path, links, reference_path, gold)
+    score = alignment_error_rate(links, [one.sure for one in gold], [one.possible for one in gold])
+    shares: dict[str, float] = asdict(score)
+    if as_json:
+        report = {name: round(value, 4) for name, value in shares.items()}
+        print(json.dumps({**report, "sentences": len(links)}))
+    else:
+        rows = [(name, f"{value:.2f}") for name, value in shares.items()]
+        _print_table(("metric", "percent"), rows, sentences=len(links))
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STDIN else path
+
+
+def _require_alignment(left: str, left_lines: Sequence[object], right: str, right_lines: Sequence[object]) -> None:
     if len(left_lines) != len(right_lines):
-        names = ["standard input" if path == STDIN else path for path in (left, right)]
         raise EvaluationError(
-            f"The numbers of lines differ: {len(left_lines)} in {names[0]}, {len(right_lines)} in {names[1]}. "
+            f"The numbers of lines differ: {len(left_lines)} in {_name(left)}, {len(right_lines)} in {_name(right)}. "
             "Line n of one must belong to line n of the other."
         )
 
@@ -122,7 +164,7 @@ def _print_json(scores: "Sequence[MetricScore]", *, sentences: int) -> None:
     print(json.dumps({**report, "sentences": sentences}))
 
 
-def _print_table(scores: "Sequence[MetricScore]", *, sentences: int) -> None:
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, sentences: int) -> None:
     """Print a table on a terminal, and tab-separated lines into a pipe or a file."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -130,16 +172,14 @@ def _print_table(scores: "Sequence[MetricScore]", *, sentences: int) -> None:
 
     console = Console()
     if not console.is_terminal:
-        for score in scores:
-            print(score.name, f"{score.score:.2f}", score.signature, sep="\t")
+        for row in rows:
+            print(*row, sep="\t")
         return
-    table = Table(
-        "metric", "score", "signature", box=SIMPLE_HEAD, caption=f"{sentences} sentences", caption_justify="left"
-    )
+    table = Table(*columns, box=SIMPLE_HEAD, caption=f"{sentences} sentences", caption_justify="left")
     table.columns[1].justify = "right"
-    table.columns[2].overflow = "fold"
-    for score in scores:
-        table.add_row(score.name, f"{score.score:.2f}", score.signature)
+    table.columns[-1].overflow = "fold"
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
 
 

@@ -1,1 +1,1 @@
-"""Scores of translations against references, all computed by sacrebleu, and their spread over the runs of a sweep."""
+"""Scores: of translations, all computed by sacrebleu, and their spread over a sweep's runs; of word alignments."""

@@ -116,6 +116,40 @@ def test_warnings_go_to_the_standard_error() -> None:
     assert code == 0
 
 
+def test_word_alignments_are_scored(files: Path) -> None:
+    (files / "out.align").write_text("0-0 1-1\n0-0 2-2\n", encoding="utf-8")
+    (files / "gold.align").write_text("0-0 1?1\n0-0 1-1\n", encoding="utf-8")
+    arguments = ["--alignments", "out.align", "--reference-alignments", "gold.align"]
+    code, output, errors = run(*arguments)
+    assert (code, output, errors) == (0, "precision\t75.00\nrecall\t66.67\naer\t28.57\n", "")
+    code, output, _ = run("--alignments", "-", *arguments[2:], "--json", stdin="0-0\n0-0 1-1\n")
+    assert json.loads(output) == {"precision": 100, "recall": 100, "aer": 0, "sentences": 2}
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--alignments", "out.align"], "scored in pairs: --alignments FILE --reference-alignments FILE"),
+        (["--reference-alignments", "out.align"], "scored in pairs"),
+        (["--alignments", "a", "--reference-alignments", "b", "--reference", "ref.txt"], "scored by themselves"),
+        (["--alignments", "a", "--reference-alignments", "b", "--metrics", "ter"], "scored by themselves"),
+        (["--alignments", "out.align", "--reference-alignments", "ref.txt"], "ref.txt, line 1: 'Der' is no link"),
+        (["--alignments", "ref.txt", "--reference-alignments", "out.align"], "ref.txt, line 1: 'Der' is no link"),
+        (["--alignments", "out.align", "--reference-alignments", "short.align"], "2 in out.align, 1 in short.align"),
+        (["--alignments", "none.align", "--reference-alignments", "out.align"], "none.align: there is no such file"),
+        (["--hypotheses", "hyp.txt.gz"], "Nothing to score against: give --reference FILE"),
+    ],
+)
+def test_wrong_alignments(files: Path, arguments: list[str], message: str) -> None:
+    (files / "out.align").write_text("0-0 1-1\n0-0 2-2\n", encoding="utf-8")
+    (files / "short.align").write_text("0-0\n", encoding="utf-8")
+    code, output, errors = run(*arguments)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ")
+    assert message in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
