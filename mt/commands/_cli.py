@@ -2,9 +2,7 @@
 
 import errno
 import functools
-import gzip
 import io
-import lzma
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -105,7 +103,7 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     is_device = target.exists() and not target.is_file()  # /dev/null or a pipe: written to, never replaced
     written = target if is_device else target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        stream = _open_text_for_writing(written, target.suffix)
+        stream = lines.open_for_writing(written, target.suffix)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
     try:
@@ -139,20 +137,6 @@ def output_file(path: str) -> Path:
 def _standard_input_lines() -> Iterator[str]:
     for number, line in enumerate(sys.stdin.buffer, start=1):
         yield lines.decode_line(line, Path("standard input"), number)
-
-
-def _open_text_for_writing(path: Path, suffix: str) -> TextIO:
-    match suffix:
-        case ".gz":
-            return cast(TextIO, gzip.open(path, "wt", encoding="utf-8", newline="\n"))
-        case ".xz":
-            return lzma.open(path, "wt", encoding="utf-8", newline="\n")
-        case ".zst":
-            import pyarrow
-
-            packed = pyarrow.output_stream(str(path), compression="zstd")
-            return io.TextIOWrapper(packed, encoding="utf-8", newline="\n")
-    return open(path, "w", encoding="utf-8", newline="\n")
 
 
 def _print_marked(kind: str, style: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Lines of UTF-8 text files, plain or compressed, with errors that name the file and the line."""
+"""Lines of UTF-8 text files, plain or compressed; errors of reading name the file and the line."""
 
 import gzip
 import io
@@ -8,11 +8,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from mt.errors import DataError
 
-__all__ = ["existing_file", "read_lines", "suffix_without_compression"]
+__all__ = ["existing_file", "open_for_writing", "read_lines", "suffix_without_compression"]
 
 
 def _open_plain(file: Path) -> BinaryIO:
@@ -75,6 +75,25 @@ def read_lines(file: Path) -> Iterator[str]:
                 yield decode_line(line, file, number)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{file} cannot be read: {error}; if it is damaged, fetch or compress it again") from error
+
+
+def open_for_writing(file: Path, suffix: str) -> TextIO:
+    r"""Open a UTF-8 text file whose lines end in "\n"; the suffix .gz, .xz or .zst, of its name to be, compresses it.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    match suffix:
+        case ".gz":
+            return cast(TextIO, gzip.open(file, "wt", encoding="utf-8", newline="\n"))
+        case ".xz":
+            return lzma.open(file, "wt", encoding="utf-8", newline="\n")
+        case ".zst":
+            import pyarrow
+
+            packed = pyarrow.output_stream(str(file), compression="zstd")
+            return io.TextIOWrapper(packed, encoding="utf-8", newline="\n")
+    return file.open("w", encoding="utf-8", newline="\n")
 
 
 def decode_line(line: bytes, file: Path, number: int) -> str:
