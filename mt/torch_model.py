@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mt.errors import ConfigError
+from mt.errors import ConfigError, did_you_mean
 from mt.model import Seq2Seq
 from mt.nn.attention import Memory
 from mt.nn.decoder import DecoderState
 from mt.search.step import Ids
 
 __all__ = ["TorchModel", "pick_device"]
+
+
+PRECISIONS = {"32": torch.float32, "bf16": torch.bfloat16}
 
 
 class TorchState(NamedTuple):
@@ -51,10 +54,16 @@ class TorchModel:
 
     Args:
         model: in evaluation mode.
+        precision: a name in `PRECISIONS`; the model's weights become of this type.
+
+    Raises:
+        ConfigError: if there is no such precision.
     """
 
-    def __init__(self, model: Seq2Seq) -> None:
-        self.model = model
+    def __init__(self, model: Seq2Seq, *, precision: str | None = None) -> None:
+        if precision is not None and precision not in PRECISIONS:
+            raise ConfigError(f"there is no precision {precision!r}. {did_you_mean(precision, PRECISIONS)}")
+        self.model = model if precision is None else model.to(PRECISIONS[precision])
 
     @torch.no_grad()
     def start(self, src: Ids, src_lengths: Ids, vocabulary: Ids | None = None) -> TorchState:

@@ -13,11 +13,15 @@ from mt.errors import ConfigError, ModelFolderError
 from mt.request import Request, constraints_of
 from mt.search import DecodingOptions, Hypothesis
 from mt.search.constraints import Constraints
+from mt.search.ensemble import Ensemble
 from mt.search.searcher import Searcher
+from mt.search.shortlist import Shortlist
 from mt.search.spelling import Spelling
 from mt.search.step import Ids, Stepper
-from mt.text.symbols import EOS, PAD
+from mt.text.alignment import word_alignment
+from mt.text.symbols import EOS, PAD, UNK
 from mt.text.tokenizer import TokenizerPair
+from mt.text.unknown import Translations, replace_unknown
 
 __all__ = ["WINDOW", "Translator", "windows"]
 
@@ -41,27 +45,77 @@ class Translator:
         model: whatever predicts one token after the other.
         tokenizers: of both languages.
         decoding: how to translate unless told otherwise.
+        shortlist: the target tokens that a batch may need; all of them unless given.
+        lexicon: of words, for the option replace_unknown; source words are copied unless given.
     """
 
-    def __init__(self, model: Stepper[Any], *, tokenizers: TokenizerPair, decoding: DecodingOptions) -> None:
+    def __init__(
+        self,
+        model: Stepper[Any],
+        *,
+        tokenizers: TokenizerPair,
+        decoding: DecodingOptions,
+        shortlist: Shortlist | None = None,
+        lexicon: Translations | None = None,
+    ) -> None:
         self.model = model
         self.tokenizers = tokenizers
         self.decoding = decoding
+        self.shortlist = shortlist
+        self.lexicon = lexicon
         self.spelling = Spelling(tokenizers.target.pieces(range(len(tokenizers.target))))
 
     @classmethod
-    def from_folder(cls, folder: str | Path, *, device: str = "cpu") -> "Translator":
+    def from_folder(cls, folder: str | Path, *, device: str = "cpu", precision: str = "32") -> "Translator":
         """Load a model folder.
+
+        Args:
+            folder: as mt-train leaves in runs/NAME/model.
+            device: cpu, cuda, cuda:1, mps, or auto for the best there is.
+            precision: 32, or bf16, which is faster where the processor knows it, and nearly as good.
 
         Raises:
             ModelFolderError: if the folder is missing, incomplete or damaged.
-            ConfigError: if there is no such device.
+            ConfigError: if there is no such device or precision.
         """
         from mt.model_folder import load_model
         from mt.torch_model import TorchModel, pick_device
 
         loaded = load_model(folder, device=pick_device(device))
-        return cls(TorchModel(loaded.model), tokenizers=loaded.tokenizers, decoding=loaded.decoding)
+        model = TorchModel(loaded.model, precision=precision)
+        return cls(model, tokenizers=loaded.tokenizers, decoding=loaded.decoding)
+
+    @classmethod
+    def ensemble(
+        cls,
+        translators: Sequence["Translator"],
+        *,
+        weights: Sequence[float] | None = None,
+        combination: str = "log_linear",
+    ) -> "Translator":
+        """Let several models translate together; decoding defaults, shortlist and lexicon are those of the first.
+
+        Args:
+            translators: with equal tokenizers.
+            weights: see `mt.search.ensemble.Ensemble`.
+            combination: likewise.
+
+        Raises:
+            ConfigError: if they do not go together.
+        """
+        first = translators[0]
+        if any(other.tokenizers != first.tokenizers for other in translators):
+            raise ConfigError(
+                "models translate together only if they have the same tokenizers: train them on one corpus"
+            )
+        model = Ensemble([one.model for one in translators], weights=weights, combination=combination)
+        return cls(
+            model,
+            tokenizers=first.tokenizers,
+            decoding=first.decoding,
+            shortlist=first.shortlist,
+            lexicon=first.lexicon,
+        )
 
     def translate(self, texts: Sequence[str | Request], **changes: Any) -> list[Hypothesis]:
         """Return the best hypothesis for each text; see `translate_n_best`."""
@@ -120,12 +174,15 @@ class Translator:
                 src_lengths,
                 numbers=[first + place for place in places],
                 constraints=[constraints[place] for place in places],
+                vocabulary=self._vocabulary(src, [constraints[place] for place in places]),
             )
             texts = iter(self.tokenizers.target.decode([one.ids for some in hypotheses for one in some]))
             for place, some in zip(places, hypotheses, strict=True):
                 if not some:
                     self._explain_nothing(requests[place], first + place)
                 found[place] = [self._with_text(one, sources[place], next(texts)) for one in some]
+                if searcher.options.replace_unknown:
+                    found[place] = [self._without_unknown(one, requests[place].text) for one in found[place]]
         return found
 
     def _encode(self, texts: list[str], first: int) -> list[list[int]]:
@@ -146,6 +203,27 @@ class Translator:
             return constraints_of(request, self.tokenizers.target, self.spelling)
         except ConfigError as error:
             raise ConfigError(f"line {number}: {error}") from error
+
+    def _vocabulary(self, src: Ids, constraints: Sequence[Constraints]) -> Ids | None:
+        """Return the target ids that a batch may need; None for all of them."""
+        if self.shortlist is None:
+            return None
+        wanted = [token for constraint in constraints for phrase in constraint.include for token in phrase]
+        wanted += [self.spelling.ids[letter] for constraint in constraints for letter in constraint.prefix]
+        listed = self.shortlist.ids_for(src)
+        return np.union1d(listed, np.array(wanted, dtype=np.int64)) if wanted else listed
+
+    def _without_unknown(self, hypothesis: Hypothesis, source: str) -> Hypothesis:
+        if UNK not in hypothesis.ids:
+            return hypothesis
+        text = replace_unknown(
+            hypothesis.ids,
+            tokenizer=self.tokenizers.target,
+            source_words=self.tokenizers.source.words(source),
+            links=word_alignment(hypothesis.attention, hypothesis.source_pieces, hypothesis.pieces),
+            lexicon=self.lexicon,
+        )
+        return replace(hypothesis, text=text)
 
     def _explain_nothing(self, request: Request, number: int) -> None:
         """Raise the error for a line that has no translation."""

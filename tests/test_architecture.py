@@ -12,6 +12,7 @@ FLOORS = [
     {"mt.model", "mt.data", "mt.search"},
     {"mt.model_folder", "mt.torch_model", "mt.request"},
     {"mt.averaging", "mt.translator"},
+    {"mt.paragraphs", "mt.parallel"},
     {"mt.training", "mt.pictures"},
     {"mt.commands"},
 ]
@@ -24,6 +25,7 @@ ALLOWED = {
     "typer": {"mt.commands", "mt.data.grammar.__main__"},
     "matplotlib": {"mt.pictures"},
     "sentencepiece": {"mt.text"},
+    "sentencex": {"mt.text"},
     "sacrebleu": {"mt.evaluation"},
 }
 MODULES = sorted((ROOT / "mt").rglob("*.py"))

@@ -3,59 +3,214 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mt.commands._bulk import resumable_output
 from mt.commands._cli import STDIN, application, open_output, print_warning, read_lines
+from mt.commands._loading import Loading, devices_of, numbers_of
+from mt.commands._requests import read_requests
+from mt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mt.paragraphs import StreamTranslator
     from mt.search import Hypothesis
 
 __all__ = ["app", "main"]
 
 PICTURED = 5  # sentences of an attention picture
 
+SEARCH, SAMPLING, CONTENT, OUTPUT, SPEED = (
+    {"rich_help_panel": panel} for panel in ("Search", "Sampling", "What translations contain", "Output", "Speed")
+)
+MODELS = "the model's"
+
 
 def translate(
-    model: Annotated[str, typer.Option(metavar="FOLDER", help="Model folder, as mt-train leaves in runs/NAME/model.")],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FOLDER", help="Model folder, as mt-train leaves in runs/NAME/model; several: an ensemble."
+        ),
+    ],
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="Text, one sentence per line.")] = STDIN,
+    beam_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Hypotheses followed at a time; 1 is greedy.", show_default=MODELS, **SEARCH),
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(min=0.0, help="Strength of the normalisation.", show_default=MODELS, **SEARCH)
+    ] = None,
+    length_normalisation: Annotated[
+        str | None, typer.Option(help="none, average, gnmt or reward.", show_default=MODELS, **SEARCH)
+    ] = None,
+    coverage_penalty: Annotated[
+        float | None, typer.Option(min=0.0, help="Cost of source words not looked at.", show_default=MODELS, **SEARCH)
+    ] = None,
+    min_length: Annotated[int | None, typer.Option(min=0, help="Fewest tokens.", show_default=MODELS, **SEARCH)] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=0, help="Most tokens; 0: by the source.", show_default=MODELS, **SEARCH)
+    ] = None,
+    max_length_ratio: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Most tokens per source token, beside 20.", show_default=MODELS, **SEARCH),
+    ] = None,
+    beam_groups: Annotated[
+        int | None, typer.Option(min=1, help="Groups of a diverse beam.", show_default=MODELS, **SEARCH)
+    ] = None,
+    diversity: Annotated[
+        float | None, typer.Option(min=0.0, help="How much groups avoid each other.", show_default=MODELS, **SEARCH)
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of an ensemble's models, such as 2,1.", show_default="equal", **SEARCH)
+    ] = None,
+    combination: Annotated[
+        str, typer.Option(help="Of an ensemble: log_linear or arithmetic.", **SEARCH)
+    ] = "log_linear",
+    sample: Annotated[
+        bool | None, typer.Option("--sample", help="Draw translations at random.", show_default=False, **SAMPLING)
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Lower is more predictable.", show_default=MODELS, **SAMPLING)
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=0, help="Among so many likeliest tokens.", show_default=MODELS, **SAMPLING)
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Among the likeliest with this probability.", show_default=MODELS, **SAMPLING)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the draws.", show_default=MODELS, **SAMPLING)] = None,
+    json_input: Annotated[
+        bool,
+        typer.Option(
+            "--json-input",
+            help='Lines are objects: {"text": "A dog.", "prefix": "Ein", "include": ["Hund"], "exclude": ["Katze"]}; '
+            "all but the text may be left out.",
+            **CONTENT,
+        ),
+    ] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="PHRASE", help="What no translation may contain.", **CONTENT)
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="What must stay as it is: url, email, number, placeholder.", **CONTENT),
+    ] = None,
+    no_repeat_ngram: Annotated[
+        int | None,
+        typer.Option(min=0, help="No so many tokens twice in a translation.", show_default=MODELS, **CONTENT),
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(min=1.0, help="Of tokens used before.", show_default=MODELS, **CONTENT)
+    ] = None,
+    suppress_unknown: Annotated[
+        bool | None, typer.Option("--suppress-unknown", help="Make no unknown token.", show_default=False, **CONTENT)
+    ] = None,
+    replace_unk: Annotated[
+        bool | None,
+        typer.Option(
+            "--replace-unk", help="Unknown tokens become what the source has there.", show_default=False, **CONTENT
+        ),
+    ] = None,
+    lexicon: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Of words, for --replace-unk, see mt-lexicon.", **CONTENT)
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="LANGUAGE", help="Translate paragraphs sentence by sentence; en, de ...", **CONTENT),
+    ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write.", show_default="standard output"),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write.", show_default="standard output", **OUTPUT
+        ),
     ] = None,
-    beam_size: Annotated[
-        int | None, typer.Option(min=1, help="Hypotheses followed at a time; 1 is greedy.", show_default="the model's")
-    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an output that was interrupted.", **OUTPUT)
+    ] = False,
     n_best: Annotated[
-        int, typer.Option(min=1, help="Translations per line; more than 1 gives LINE ||| TRANSLATION ||| SCORE.")
+        int,
+        typer.Option(min=1, help="Translations per line; more than 1 gives LINE ||| TRANSLATION ||| SCORE.", **OUTPUT),
     ] = 1,
-    length_penalty: Annotated[
-        float | None, typer.Option(min=0.0, help="Strength of the length normalisation.", show_default="the model's")
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per line, with scores and pieces.", **OUTPUT)
+    ] = False,
+    alignments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Where to write word alignments, 0-0 1-2 ..., a line each.", **OUTPUT),
     ] = None,
-    batch_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Source tokens translated at once.", show_default="the model's")
-    ] = None,
-    window: Annotated[
-        int, typer.Option(min=1, help="Lines read ahead and sorted by length; 1 answers every line at once.")
-    ] = 1000,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line, with scores and pieces.")] = False,
     attention: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help=f"Draw where the model looked, for the first {PICTURED} sentences: .png, .svg or .html.",
+            **OUTPUT,
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best there is.", **SPEED)
+    ] = "cpu",
+    devices: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes: one for each GPU, or that share the cores.", **SPEED)
+    ] = 1,
+    precision: Annotated[str, typer.Option(help="32 or bf16.", **SPEED)] = "32",
+    shortlist: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Choose among likely tokens only, see mt-lexicon.", **SPEED),
+    ] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Source tokens translated at once.", show_default=MODELS, **SPEED)
+    ] = None,
+    window: Annotated[
+        int, typer.Option(min=1, help="Lines read ahead and sorted by length; 1 answers every line at once.", **SPEED)
+    ] = 1000,
 ) -> None:
     """Translate text from a file or the standard input.
 
     An empty line gives an empty line, and the order is kept. Files may be plain or .gz, .xz or .zst.
 
     echo "The old dog sleeps." | mt-translate --model runs/quickstart/model
+
+    mt-translate --model runs/mine/model news.en --output news.de
     """
+    changes = {
+        "beam_size": beam_size,
+        "length_penalty": length_penalty,
+        "length_normalisation": length_normalisation,
+        "coverage_penalty": coverage_penalty,
+        "min_length": min_length,
+        "max_length": max_length,
+        "max_length_ratio": max_length_ratio,
+        "beam_groups": beam_groups,
+        "diversity": diversity,
+        "sample": sample,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+        "no_repeat_ngram": no_repeat_ngram,
+        "repetition_penalty": repetition_penalty,
+        "suppress_unknown": suppress_unknown,
+        "replace_unknown": replace_unk,
+        "batch_tokens": batch_tokens,
+    }
+    loading = Loading(
+        models=model,
+        weights=numbers_of(weights, "--weights"),
+        combination=combination,
+        precision=precision,
+        shortlist=shortlist,
+        lexicon=lexicon,
+        processes=devices,
+    )
+    if split is not None and (n_best > 1 or as_json or json_input or alignments or attention or exclude or keep):
+        raise ConfigError("--split gives and takes plain text: leave out --n-best, --json, --alignments and the like.")
+    if resume and alignments is not None:
+        raise ConfigError("--alignments cannot be gone on with: leave out --resume, or translate without it.")
     lines = read_lines(file)
     if file == STDIN and sys.stdin.isatty():
         window = 1
@@ -64,34 +219,57 @@ def translate(
         from mt.pictures import ATTENTION_KINDS, check_picture_path
 
         check_picture_path(attention, ATTENTION_KINDS)
-    from mt.translator import Translator  # loads torch
-
-    translator = Translator.from_folder(model, device=device)
-    found = translator.translate_n_best(
-        lines,
-        n_best=n_best,
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        batch_tokens=batch_tokens,
-        window=window,
-    )
+    given = {name: value for name, value in changes.items() if value is not None}
+    settings = {**given, **vars(loading), "n_best": n_best, "json": as_json, "split": split, "window": window}
+    settings |= {"exclude": exclude, "keep": keep, "file": file}
+    del settings["processes"]
     pictured: list[Hypothesis] = []
-    with open_output(output) as stream:
-        for number, hypotheses in enumerate(_with_progress(found, shown=output is not None), start=1):
-            for text in _formatted(number, hypotheses, as_json=as_json, n_best=n_best):
-                stream.write(text + "\n")
+    with (
+        resumable_output(output, settings=settings, resume=resume) as answers,
+        nullcontext() if alignments is None else open_output(alignments) as links,
+    ):
+        translator = _translator(loading, device, devices)
+        requests = read_requests(
+            islice(lines, answers.done, None),
+            as_json=json_input,
+            first=answers.done + 1,
+            exclude=exclude or [],
+            keep=keep or [],
+        )
+        first = answers.done + 1
+        if split is not None:
+            from mt.paragraphs import translate_paragraphs
+
+            texts = (request.text for request in requests)
+            found = translate_paragraphs(translator, texts, language=split, window=window, first=first, **given)
+        else:
+            found = translator.translate_n_best(requests, n_best=n_best, window=window, first=first, **given)
+        for hypotheses in _with_progress(found, done=answers.done, shown=output is not None):
+            answers.write(_formatted(answers.done + 1, hypotheses, as_json=as_json, n_best=n_best))
+            if links is not None:
+                links.write(_alignment(hypotheses[0]) + "\n")
             if attention is not None and hypotheses[0].pieces and len(pictured) < PICTURED:
                 pictured.append(hypotheses[0])
+            if answers.done % window == 0:
+                answers.keep()
     if attention is not None:
         _draw(pictured, attention)
 
 
+def _translator(loading: Loading, device: str, processes: int) -> "StreamTranslator":
+    if processes == 1:
+        return loading(device)
+    from mt.parallel import ParallelTranslator
+
+    return ParallelTranslator(loading, devices_of(device, processes))
+
+
 def _formatted(number: int, hypotheses: "list[Hypothesis]", *, as_json: bool, n_best: int) -> Iterator[str]:
-    """Yield the lines of output for one line of input."""
+    """Yield the lines of output for one line of input; several hypotheses without n_best are those of sentences."""
     if as_json:
         yield json.dumps({"line": number, "hypotheses": [_plain(one) for one in hypotheses]}, ensure_ascii=False)
     elif n_best == 1:
-        yield hypotheses[0].text
+        yield " ".join(one.text for one in hypotheses)
     else:
         for one in hypotheses:
             yield f"{number} ||| {one.text} ||| {one.score:.4f}"
@@ -103,10 +281,19 @@ def _plain(hypothesis: "Hypothesis") -> dict[str, Any]:
         "score": round(hypothesis.score, 6),
         "pieces": hypothesis.pieces,
         "token_scores": [round(score, 6) for score in hypothesis.token_scores],
+        "alignment": _alignment(hypothesis),
     }
 
 
-def _with_progress(found: "Iterable[list[Hypothesis]]", *, shown: bool) -> "Iterable[list[Hypothesis]]":
+def _alignment(hypothesis: "Hypothesis") -> str:
+    from mt.text.alignment import format_pharaoh, word_alignment
+
+    if not hypothesis.pieces:
+        return ""
+    return format_pharaoh(word_alignment(hypothesis.attention, hypothesis.source_pieces, hypothesis.pieces))
+
+
+def _with_progress(found: "Iterable[list[Hypothesis]]", *, done: int, shown: bool) -> "Iterable[list[Hypothesis]]":
     """Count lines on the standard error while the translations go to a file."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -117,7 +304,7 @@ def _with_progress(found: "Iterable[list[Hypothesis]]", *, shown: bool) -> "Iter
         return
     columns = SpinnerColumn(), TextColumn("translated"), MofNCompleteColumn(), TextColumn("lines"), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
-        yield from progress.track(found, total=None)
+        yield from progress.track(found, total=None, completed=done)
 
 
 def _draw(hypotheses: "list[Hypothesis]", path: Path) -> None:

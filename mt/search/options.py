@@ -74,6 +74,8 @@ class DecodingOptions:
     """See `mt.search.rules.RepetitionPenalty`."""
     suppress_unknown: bool = False
     """Whether translations are made without the unknown token."""
+    replace_unknown: bool = False
+    """Whether unknown tokens give way to the lexicon's translation of the source word looked at, or to that word."""
     batch_tokens: int = 1024
     """Most source tokens, padding included, that are translated at once."""
 
