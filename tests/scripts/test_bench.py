@@ -1,26 +1,18 @@
 """The training benchmarks: how they count, and that they run. No test judges a time."""
 
-import gzip
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from bench import run, spec, write_corpus
+from mtbench.contender import Contender, ContenderFailed, Turn
+from mtbench.multiply_adds import count_multiply_adds
+from mtbench.results import summarise
 
-from mt.data.grammar.corpus import generate
-from mt.model import ModelSpec, build_model
+from mt.model import build_model
 from mt.nn.cells import CELLS
 from mt.nn.decoder import DECODERS
-
-BENCH = Path(__file__).parents[2] / "scripts" / "bench"
-sys.path.insert(0, str(BENCH))
-
-from mtbench.contender import Contender, ContenderFailed, Turn  # noqa: E402
-from mtbench.multiply_adds import count_multiply_adds  # noqa: E402
-from mtbench.results import summarise  # noqa: E402
 
 KEYS = ["name", "tokens_per_second", "matmul_share", "peak_memory_mb", "ratio_to_joeynmt", "ratio_to_opennmt"]
 STEPS_OF_TEN_TOKENS = """
@@ -30,11 +22,6 @@ model, turns = torch.nn.Linear(3, 4), Turns()
 for _ in range(100_000):
     turns.before_step(model, tokens=10, multiply_adds=120.0)
 """
-
-
-def spec(**changes: object) -> ModelSpec:
-    sizes = {"embedding_size": 6, "encoder_size": 4, "decoder_size": 5, "attention_size": 3, "decoder_layers": 1}
-    return ModelSpec.from_dict({"source_vocabulary": 40, "target_vocabulary": 50, **sizes, **changes})
 
 
 def turn(*, tokens: int, seconds: float, **changes: object) -> Turn:
@@ -128,11 +115,7 @@ def test_mistakes_are_answered_before_anything_is_measured(tmp_path):
 
 @pytest.mark.slow
 def test_training_measures_mt_train(tmp_path):
-    for part, split, pairs in (("train", "train", 300), ("val", "validation", 10)):
-        rows = list(generate(pairs, seed=1, split=split))
-        for language, texts in (("en", [row.source for row in rows]), ("de", [row.target for row in rows])):
-            with gzip.open(tmp_path / f"{part}.{language}.gz", "wt", encoding="utf-8") as packed:
-                packed.writelines(f"{text}\n" for text in texts)
+    write_corpus(tmp_path, train=("train", 300), val=("validation", 10))
     decoder = next(iter(DECODERS))
     options = ["--decoders", decoder, "--vocabulary", "300", "--rounds", "1", "--seconds", "0", "--threads", "1"]
     done = run(
@@ -156,12 +139,6 @@ def test_scaling_measures_each_size(tmp_path):
     assert sizes == [(4000, 25, 4096), (8000, 25, 256)]
     for record in records:
         check(record)
-
-
-def run(script: str, *options: str, home: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, **({"HOME": str(home)} if home else {})}
-    environment.pop("HF_HOME", None)
-    return subprocess.run([str(BENCH / script), *options], env=environment, capture_output=True, text=True, timeout=600)
 
 
 def check(record: dict[str, object]) -> None:

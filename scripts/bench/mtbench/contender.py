@@ -1,4 +1,4 @@
-"""Processes that train in turns, and what they report."""
+"""Processes that work in turns, and what those that train report."""
 
 import contextlib
 import json
@@ -8,11 +8,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+import mt
 from mt.training.allocator import KEEP_BELOW, TRIM_ABOVE
-from mtbench.turns import ORDERS, REPORTS
+from mtbench.line import ORDERS, REPORTS
 
 BENCH = Path(__file__).resolve().parents[1]
+HOME_OF_MT = Path(mt.__file__).resolve().parents[1]
 ALLOCATOR = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GLIBC_TUNABLES", "MALLOC_")
 LOG_TAIL = 20  # lines of a contender's output that are shown when it fails
 
@@ -50,7 +53,7 @@ class Turn:
 
 
 class Contender:
-    """A process that trains in turns, in a session of its own, which Ctrl-C does not reach.
+    """A process that trains or translates in turns, in a session of its own, which Ctrl-C does not reach.
 
     Args:
         name: for people.
@@ -65,19 +68,12 @@ class Contender:
         self._log = folder.with_name(f"{folder.name}.log")
         orders, our_orders = os.pipe()
         our_reports, reports = os.pipe()
-        path = os.pathsep.join(filter(None, [str(BENCH), os.environ.get("PYTHONPATH")]))
         line = {ORDERS: str(orders), REPORTS: str(reports)}
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={
-                    **os.environ,
-                    **allocator_settings(os.environ),
-                    **line,
-                    "PYTHONPATH": path,
-                    "OMP_NUM_THREADS": str(threads),
-                },
+                env={**contender_environment(threads), **line},
                 pass_fds=(orders, reports),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -88,22 +84,25 @@ class Contender:
         os.close(reports)
         self._orders, self._reports = os.fdopen(our_orders, "w"), os.fdopen(our_reports, "r")
 
-    def turn(self, seconds: float) -> Turn:
-        """Let it train for at least so many seconds, the first step not counted.
+    def ask(self, order: Any) -> Any:
+        """Give it an order, and wait for its report.
 
         Raises:
             ContenderFailed: if it does not come back.
         """
         try:
-            print(seconds, file=self._orders, flush=True)
+            print(json.dumps(order), file=self._orders, flush=True)
             report = self._reports.readline()
         except BrokenPipeError:
             report = ""
         if not report:
             status = self._process.wait()
-            last = "\n".join(self._log.read_text(errors="replace").splitlines()[-LOG_TAIL:])
-            raise ContenderFailed(f"{self.name} ended with status {status}. The last it said:\n{last}")
-        values = json.loads(report)
+            raise ContenderFailed(f"{self.name} ended with status {status}. {last_words(self._log)}")
+        return json.loads(report)
+
+    def turn(self, seconds: float) -> Turn:
+        """Let it train for at least so many seconds, the first step not counted; see `ask`."""
+        values = self.ask(seconds)
         return Turn(**{field.name: values[field.name] for field in fields(Turn)})
 
     def stop(self) -> None:
@@ -114,6 +113,19 @@ class Contender:
         self._reports.close()
         with contextlib.suppress(BrokenPipeError):
             self._orders.close()
+
+
+def last_words(log: Path) -> str:
+    """Quote the end of a contender's output."""
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL:])
+    return f"The last it said:\n{last}"
+
+
+def contender_environment(threads: int) -> dict[str, str]:
+    """Return the environment in which all contenders run: with the mt that runs here, whatever else is installed."""
+    path = os.pathsep.join(filter(None, [str(BENCH), os.environ.get("PYTHONPATH"), str(HOME_OF_MT)]))
+    ours = {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+    return {**os.environ, **allocator_settings(os.environ), **ours}
 
 
 def allocator_settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,10 @@ from mtbench.contender import Turn
 
 Record = dict[str, Any]
 PEERS = ("joeynmt", "opennmt")
-COLUMNS: dict[str, tuple[str, float, str]] = {
+Columns = Mapping[str, tuple[str, float, str]]
+"""What a table shows of a record: by its key the heading, its unit, and how."""
+
+COLUMNS: Columns = {
     "name": ("", 1, ""),
     "tokens_per_second": ("tokens/s", 1, ",.0f"),
     "ratio_to_joeynmt": ("/ Joey NMT", 1, ".2f"),
@@ -25,7 +28,7 @@ COLUMNS: dict[str, tuple[str, float, str]] = {
     "macs_per_token": ("M MACs /token", 1e6, ".2f"),
     "matmul_rate": ("matmul G MACs/s", 1e9, ".1f"),
 }
-"""What the table shows of a record: the heading, its unit, and how."""
+"""Of a record of training."""
 
 
 def summarise(name: str, turns: Sequence[Turn], rivals: Mapping[str, Sequence[Turn]], **more: Any) -> Record:
@@ -65,20 +68,20 @@ def write_json(records: Sequence[Record], path: Path) -> None:
     path.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
 
 
-def print_table(records: Sequence[Record], *, caption: str) -> None:
+def print_table(records: Sequence[Record], *, caption: str, columns: Columns = COLUMNS) -> None:
     """Print a table on a terminal, and tab-separated lines into a pipe or a file, the caption to standard error."""
     console = Console()
     peers = [{"name": name, **figures} for name, figures in records[-1].get("peers", {}).items()]
     shown = [
-        [_show(record.get(key), scale, form) for key, (_, scale, form) in COLUMNS.items()]
+        [_show(record.get(key), scale, form) for key, (_, scale, form) in columns.items()]
         for record in [*records, *peers]
     ]
     if not console.is_terminal:
-        for row in [[heading or "name" for heading, *_ in COLUMNS.values()], *shown]:
+        for row in [[heading or "name" for heading, *_ in columns.values()], *shown]:
             print(*row, sep="\t")
         Console(stderr=True, highlight=False).print(caption, soft_wrap=True)
         return
-    headings = (heading for heading, *_ in COLUMNS.values())
+    headings = (heading for heading, *_ in columns.values())
     table = Table(*headings, box=SIMPLE_HEAD, padding=(0, 0, 0, 1), caption=caption, caption_justify="left")
     table.columns[0].no_wrap = True
     for column in table.columns[1:]:

@@ -1,4 +1,4 @@
-"""Who trains when, and what becomes of it when someone presses Ctrl-C."""
+"""Who trains or translates when, and what becomes of it when someone presses Ctrl-C."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ from rich.console import Console
 
 from mt.errors import ConfigError, MTError
 from mtbench.contender import Contender, ContenderFailed, Turn, allocator_settings
-from mtbench.results import Record, print_table, write_json
+from mtbench.results import COLUMNS, Columns, Record, print_table, write_json
 
 BUSY = 0.5  # load average of a machine that does something else
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -72,7 +72,14 @@ def in_turns(
                 console.print(f"{contender.name}, turn {len(taken)}: {taken[-1].tokens_per_second:,.0f} tokens/s")
 
 
-def report(run: Callable[[], None], records: Callable[[], list[Record]], *, json_file: Path | None, note: str) -> None:
+def report(
+    run: Callable[[], None],
+    records: Callable[[], list[Record]],
+    *,
+    json_file: Path | None,
+    note: str,
+    columns: Columns = COLUMNS,
+) -> None:
     """Run, then show what is known, also when it is broken off.
 
     Args:
@@ -80,6 +87,7 @@ def report(run: Callable[[], None], records: Callable[[], list[Record]], *, json
         records: returns what is known so far.
         json_file: written unless None.
         note: about the run, for the caption.
+        columns: of the table.
     """
     try:
         run()
@@ -87,7 +95,7 @@ def report(run: Callable[[], None], records: Callable[[], list[Record]], *, json
         known = records()
         if known:
             settings = " ".join(f"{name}={value}" for name, value in allocator_settings(os.environ).items())
-            print_table(known, caption=f"{note}; allocator of all: {settings}")
+            print_table(known, caption=f"{note}; allocator of all: {settings}", columns=columns)
         if json_file is not None:
             write_json(known, json_file)
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from hydra import compose, initialize_config_module
 
-from mt.errors import ConfigError
 from mtbench.contender import Turn
+from mtbench.options import numbers
 from mtbench.results import Record, summarise
 from mtbench.rounds import check_start, in_turns, report, workplace
 from mtbench.work import MODEL
@@ -61,7 +61,7 @@ def scaling(
         points = [
             dataclasses.replace(base, **{axis: value})
             for axis, values in axes.items()
-            for value in _numbers(axis, values)
+            for value in numbers(axis, values, least=5 if axis == "vocabulary" else 1)  # four ids are reserved
         ]
         points = list(dict.fromkeys(points))
         commands = {str(point): _command(point) for point in points}
@@ -89,17 +89,6 @@ def scaling(
 
         note = f"medians of {rounds} rounds of {seconds:g} s; OMP_NUM_THREADS={threads}; {machine}"
         report(run, records, json_file=json_file, note=note)
-
-
-def _numbers(axis: str, values: str) -> list[int]:
-    try:
-        numbers = [int(value) for value in values.split(",") if value]
-    except ValueError:
-        raise ConfigError(f"{axis}: give whole numbers with commas between them, not {values!r}") from None
-    least = 5 if axis == "vocabulary" else 1  # four ids are reserved
-    if min(numbers, default=least) < least:
-        raise ConfigError(f"{axis}: must be at least {least}, got {min(numbers)}")
-    return numbers
 
 
 def _command(point: Point) -> list[str]:

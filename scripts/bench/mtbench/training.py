@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mt.errors import ConfigError, did_you_mean
 from mt.nn.cells import CELLS
 from mt.nn.decoder import DECODERS
 from mtbench.contender import Turn
+from mtbench.options import PEERS_FOLDER, choose, peers_in
 from mtbench.results import PEERS, Record, summarise
-from mtbench.rounds import check_start, console, in_turns, report, workplace
+from mtbench.rounds import check_start, in_turns, report, workplace
 from mtbench.work import Work, prepare
 
-PROJECT = Path(__file__).resolve().parents[3]
 WARM_UP_SECONDS = 10.0
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -39,7 +38,7 @@ def training(
         typer.Option(
             envvar="MT_BENCH_PEERS", show_default=".bench/peers", help="Where scripts/bench/peers has set them up."
         ),
-    ] = PROJECT / ".bench" / "peers",
+    ] = PEERS_FOLDER,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write a list of records here.")
     ] = None,
@@ -65,7 +64,7 @@ def training(
         work = prepare(data=data, vocabulary=vocabulary, folder=folder)
         ours = {f"{decoder}/{cell}": (decoder, cell) for decoder, cell in _configurations(work, decoders, cells)}
         commands = {name: work.mt_train(decoder=decoder, cell=cell) for name, (decoder, cell) in ours.items()}
-        rivals = _set_up(peers_folder) if peers else {}
+        rivals = peers_in(peers_folder) if peers else {}
         commands |= {peer: work.peer_train(peer, python) for peer, python in rivals.items()}
         turns: dict[str, list[Turn]] = {}
 
@@ -107,27 +106,10 @@ def _records(turns: Mapping[str, list[Turn]], ours: Mapping[str, tuple[str, str]
 def _configurations(work: Work, decoders: str | None, cells: str | None) -> list[tuple[str, str]]:
     """Return pairs of a decoder and a cell, each once."""
     everything = decoders is None and cells is None
-    chosen_decoders = _choose("decoder", ",".join(DECODERS) if everything else decoders, DECODERS)
-    chosen_cells = _choose("cell", ",".join(CELLS) if everything else cells, CELLS)
+    chosen_decoders = choose("decoder", ",".join(DECODERS) if everything else decoders, DECODERS)
+    chosen_cells = choose("cell", ",".join(CELLS) if everything else cells, CELLS)
     pairs = [(decoder, work.cell) for decoder in chosen_decoders] + [(work.decoder, cell) for cell in chosen_cells]
     return list(dict.fromkeys(pairs))
-
-
-def _choose(kind: str, names: str | None, table: Mapping[str, object]) -> list[str]:
-    chosen = names.split(",") if names else []
-    for name in chosen:
-        if name not in table:
-            raise ConfigError(f"{kind} {name!r} is unknown. {did_you_mean(name, table)}")
-    return chosen
-
-
-def _set_up(folder: Path) -> dict[str, Path]:
-    """Return the Python of each peer that is there."""
-    found = {peer: folder / peer / "bin" / "python" for peer in PEERS if (folder / peer / "installed").is_file()}
-    for peer in PEERS:
-        if peer not in found:
-            console.print(f"{peer} is not set up in {folder}: left out. scripts/bench/peers does it.")
-    return found
 
 
 if __name__ == "__main__":

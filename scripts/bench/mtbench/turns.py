@@ -3,29 +3,23 @@
 Only torch and the standard library are imported, since this also runs in the peers' environments.
 """
 
-import json
-import os
-import resource
 import time
 
 import torch
 
+from mtbench.line import Line, peak_memory
 from mtbench.matmul import matmul_rate
-
-ORDERS, REPORTS = "MTBENCH_ORDERS", "MTBENCH_REPORTS"
-"""Environment variables that hold the file descriptors of the line."""
 
 
 class Turns:
     """Lets training steps pass while it is this contender's turn, and holds them up while it is not.
 
-    An order is a line with the least seconds of a turn, its answer a line of JSON (`contender.Turn`). The first step of
+    An order is the least seconds of a turn, its answer what makes a `contender.Turn`. The first step of
     a turn finds cold caches and is not counted.
     """
 
     def __init__(self) -> None:
-        self._orders = os.fdopen(int(os.environ[ORDERS]), "r")
-        self._reports = os.fdopen(int(os.environ[REPORTS]), "w")
+        self._line = Line()
         self._seconds: float | None = None  # of the turn that is on
         self._began: float | None = None  # when its first step was done
         self._step = (0, 0.0)  # target tokens and multiply-adds of the step that is on
@@ -57,15 +51,13 @@ class Turns:
         self._step = (tokens, multiply_adds)
 
     def _take_order(self) -> None:
-        line = self._orders.readline()
-        if not line:  # nobody gives orders any more
-            os._exit(0)  # at once: the peers would save checkpoints
+        seconds = self._line.take_order()
         self._tokens, self._multiply_adds, self._steps, self._began = 0, 0.0, 0, None
         self._rates = [matmul_rate()]
-        self._seconds = float(line)
+        self._seconds = float(seconds)
 
     def _report(self, model: torch.nn.Module, seconds: float) -> None:
-        peak_memory = _peak_memory()
+        memory = peak_memory()
         self._rates.append(matmul_rate())
         report = {
             "tokens": self._tokens,
@@ -73,18 +65,9 @@ class Turns:
             "steps": self._steps,
             "multiply_adds": self._multiply_adds,
             "matmul_rate": sum(self._rates) / len(self._rates),
-            "peak_memory": peak_memory,
+            "peak_memory": memory,
             "parameters": sum(weight.numel() for weight in model.parameters()),
             "threads": torch.get_num_threads(),
         }
-        print(json.dumps(report), file=self._reports, flush=True)
+        self._line.report(report)
         self._seconds = None
-
-
-def _peak_memory() -> int:
-    """Return the most bytes of memory that this process has held so far (resident set)."""
-    try:
-        with open("/proc/self/status") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
-    except FileNotFoundError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS; elsewhere it counts the parent in
