@@ -1,4 +1,4 @@
-"""Work R, on which trainings are compared: Multi30k English-German, the same model and batches for every contender.
+"""Work R, on which trainings and translations are compared: Multi30k English-German, the same model and batches for every contender.
 
 Joint BPE of 8,000 pieces, embeddings 256, one bidirectional GRU layer 2 x 256, GRU decoder 512, dropout 0.3, label
 smoothing 0.1, Adam with 0.001, clipping at 5, batches of 4,096 tokens, float32. Nobody validates or saves meanwhile.
@@ -70,12 +70,30 @@ class Work:
             "+callbacks.turns._target_=mtbench.mt_train.TakeTurns",
         ]
 
+    def mt_fit(self, *, steps: int, run: Path) -> list[str]:
+        """Return the command that trains a model with `mt-train`, to be found in run/model."""
+        until_then = (
+            f"trainer.max_steps={steps}",
+            f"trainer.val_check_interval={steps}",
+            "trainer.limit_val_batches=1.0",
+        )
+        return [sys.executable, "-m", "mt.commands.train", *self.overrides, *until_then, f"run_dir='{run}'"]
+
     def peer_train(self, peer: str, python: Path) -> list[str]:
         """Return the command of a training with a peer."""
-        template = Template(Path(__file__).with_name(f"{peer}.yaml").read_text(encoding="utf-8"))
+        return self.peer_command(peer, python, "train")
+
+    def peer_command(self, peer: str, python: Path, what: str) -> list[str]:
+        """Return the command that runs mtbench.PEER_WHAT with the peer's settings, written beside the data."""
         config = self.folder / f"{peer}.yaml"
-        config.write_text(template.substitute(root=self.folder, peer=self.folder / peer), encoding="utf-8")
-        return [str(python), "-W", "ignore", "-m", f"mtbench.{peer}_train", str(config)]
+        text = Template(peer_settings(peer)).substitute(root=self.folder, peer=self.folder / peer)
+        config.write_text(text, encoding="utf-8")
+        return [str(python), "-W", "ignore", "-m", f"mtbench.{peer}_{what}", str(config)]
+
+
+def peer_settings(peer: str) -> str:
+    """Return a peer's settings of work R, with $root and $peer in the place of folders."""
+    return Path(__file__).with_name(f"{peer}.yaml").read_text(encoding="utf-8")
 
 
 def prepare(*, data: Path, vocabulary: int, folder: Path) -> Work:

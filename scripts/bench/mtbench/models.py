@@ -1,0 +1,86 @@
+"""The models that translate: mt's and the peers', each trained once on work R and kept."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from mt.data.lines import existing_file
+from mtbench.contender import ContenderFailed, contender_environment, last_words
+from mtbench.rounds import console
+from mtbench.work import LANGUAGES, PARTS, Work, peer_settings, prepare
+
+__all__ = ["kept_work", "mt_model", "peer_model"]
+
+
+def kept_work(*, data: Path, vocabulary: int, folder: Path) -> Work:
+    """Prepare work R in a folder of its own within folder: other data or another vocabulary take another one.
+
+    Raises:
+        MTError: if the data cannot be used.
+    """
+    digest = hashlib.sha256(str(vocabulary).encode())
+    for part in PARTS:
+        for language in LANGUAGES:
+            digest.update(existing_file(str(data / f"{part}.{language}.gz"), "--data").read_bytes())
+    place = folder.resolve() / digest.hexdigest()[:12]
+    place.mkdir(parents=True, exist_ok=True)
+    return prepare(data=data, vocabulary=vocabulary, folder=place)
+
+
+def mt_model(work: Work, *, steps: int, threads: int) -> Path:
+    """Return the folder of a model that mt-train has trained for so many steps, now or before.
+
+    Raises:
+        ContenderFailed: if the training fails.
+    """
+    run = work.folder / f"mt-{steps}"
+    if not (run / "model" / "model.yaml").is_file():  # written at the end, with the only validation
+        console.print(f"training mt for {steps} steps into {run} ...")
+        _run("mt-train", work.mt_fit(steps=steps, run=run), folder=run, threads=threads)
+    return run / "model"
+
+
+def peer_model(work: Work, peer: str, python: Path, *, minutes: float, threads: int) -> float:
+    """See that there is a peer's model in work.folder/PEER: trained with the settings of today, now or before.
+
+    Returns:
+        the minutes it was trained.
+
+    Raises:
+        ContenderFailed: if the training fails.
+    """
+    place = work.folder / peer
+    stamp = place / "trained.json"
+    settings = hashlib.sha256(peer_settings(peer).encode()).hexdigest()
+    if stamp.is_file():
+        trained = json.loads(stamp.read_text(encoding="utf-8"))
+        if trained["settings"] == settings:
+            console.print(f"{peer}: model of {trained['minutes']:g} minutes' training, from {place}")
+            return float(trained["minutes"])
+    console.print(f"training {peer} for {minutes:g} minutes into {place} ...")
+    command = [*work.peer_command(peer, python, "fit"), str(60 * minutes)]
+    _run(peer, command, folder=place, threads=threads)
+    # written last: an interrupted training leaves no stamp, and is begun again
+    stamp.write_text(json.dumps({"minutes": minutes, "settings": settings}) + "\n", encoding="utf-8")
+    return minutes
+
+
+def _run(name: str, command: Sequence[str], *, folder: Path, threads: int) -> None:
+    """Run a command in an empty folder; what it says goes to a file beside it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    log = folder.with_name(f"{folder.name}.log")
+    with log.open("w") as output:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=contender_environment(threads),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    if done.returncode:
+        raise ContenderFailed(f"{name} ended with status {done.returncode}. {last_words(log)}")

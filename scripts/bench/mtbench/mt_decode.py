@@ -1,0 +1,84 @@
+"""Translates with mt in turns: python -m mtbench.mt_decode VARIANT FOLDER."""
+
+import sys
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mt.translator import Translator
+from mtbench.translating import by_length, take_turns
+
+__all__ = ["VARIANTS", "Counting", "mt_decode"]
+
+EVERYTHING = 10**9  # source tokens: the sentences of a call are one batch
+
+
+def _bfloat16(folder: str) -> Translator:
+    translator = Translator.from_folder(folder)
+    translator.model.to(torch.bfloat16)
+    return translator
+
+
+VARIANTS: dict[str, Callable[[str], Translator]] = {
+    "float32": Translator.from_folder,
+    "bf16": _bfloat16,
+}
+"""By name: the model folder to what translates."""
+
+
+class Counting:
+    """Counts what search asks of a model, in whole numbers beside the model's own work.
+
+    Args:
+        model: of the shape of `mt.search.Stepper`; its `start` and `step` are replaced.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._start, self._step = model.start, model.step
+        self._counted = _nothing()
+        model.start, model.step = self.start, self.step
+
+    def start(self, src: Any, src_lengths: Any, *more: Any) -> Any:
+        """See `Stepper`."""
+        self._counted["sentences"] += len(src)
+        self._counted["source_tokens"] += int(src_lengths.sum())
+        return self._start(src, src_lengths, *more)
+
+    def step(self, prev: Any, state: Any) -> Any:
+        """See `Stepper`."""
+        step = self._step(prev, state)
+        self._counted["rows"] += len(prev)
+        self._counted["looks"] += prod(step.attention.shape)  # at padding too: some thousandths of the whole
+        self._counted["logits"] += prod(step.log_probs.shape)
+        return step
+
+    def take(self) -> dict[str, int]:
+        """Return what `DecodingMultiplyAdds.of` wants to know, since the last call."""
+        counted, self._counted = self._counted, _nothing()
+        return counted
+
+
+def _nothing() -> dict[str, int]:
+    return dict.fromkeys(("sentences", "source_tokens", "rows", "looks", "logits"), 0)
+
+
+def mt_decode(variant: str, folder: Path) -> list[str]:
+    """Return the command that translates with a variant of the model in a folder."""
+    return [sys.executable, "-m", "mtbench.mt_decode", variant, str(folder.resolve())]
+
+
+def main(variant: str, folder: str) -> None:
+    translator = VARIANTS[variant](folder)
+    counting = Counting(translator.model)
+
+    def translate(texts: list[str], beam: int) -> list[str]:
+        return [found.text for found in translator.translate(texts, beam_size=beam, batch_tokens=EVERYTHING)]
+
+    take_turns(by_length(translate), counts=counting.take)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
