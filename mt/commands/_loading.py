@@ -45,6 +45,8 @@ class Loading:
 
         from mt.translator import Translator
 
+        if self.weights is not None and len(self.models) == 1:
+            raise ConfigError("--weights needs several models: give --model several times")
         if self.processes > 1:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // self.processes))
         loaded = [Translator.from_folder(model, device=device, precision=self.precision) for model in self.models]

@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from mt.translator import Translator
 from mtbench.translating import by_length, take_turns
@@ -16,15 +15,9 @@ __all__ = ["VARIANTS", "Counting", "mt_decode"]
 EVERYTHING = 10**9  # source tokens: the sentences of a call are one batch
 
 
-def _bfloat16(folder: str) -> Translator:
-    translator = Translator.from_folder(folder)
-    translator.model.to(torch.bfloat16)
-    return translator
-
-
 VARIANTS: dict[str, Callable[[str], Translator]] = {
     "float32": Translator.from_folder,
-    "bf16": _bfloat16,
+    "bf16": partial(Translator.from_folder, precision="bf16"),
 }
 """By name: the model folder to what translates."""
 
