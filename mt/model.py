@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from mt.nn.decoder import DECODERS, Bridge, Decoder
 from mt.nn.dropout import Dropout, SequenceDropout
 from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
-from mt.nn.loss import Loss, cross_entropy, r_drop
+from mt.nn.loss import Loss, cross_entropy, log_probabilities, r_drop
 from mt.nn.rnn import Bidirectional, DeepTransition, orthogonal_
 from mt.text.symbols import PAD
 
@@ -134,6 +134,13 @@ class ModelSpec:
         return asdict(self)
 
 
+class Forced(NamedTuple):
+    """What the model says about given translations of B sentences."""
+
+    log_probs: Tensor  # [B, T]: of each token of tgt_out, nats; 0 at PAD
+    attention: Tensor  # [B, T, S]
+
+
 class Seq2Seq(nn.Module):
     """Encoder, decoder, and the output layer between features and vocabulary.
 
@@ -178,6 +185,15 @@ class Seq2Seq(nn.Module):
             passes = features.view(2, len(targets), -1)
             return r_drop(passes, *output, targets, alpha=r_drop_alpha, label_smoothing=label_smoothing)
         return cross_entropy(features, *output, targets, label_smoothing=label_smoothing)
+
+    def forced(self, src: Tensor, src_lengths: Tensor, tgt_in: Tensor, tgt_out: Tensor) -> Forced:
+        """Score given translations, position by position what `step` would say; see `loss` for the arguments."""
+        encoded = self.encoder(src, src_lengths)
+        memory = self.decoder.memory(encoded.values, encoded.mask)
+        features, attention = self.decoder.force(tgt_in, memory, encoded.summary)
+        real = tgt_out != PAD
+        found = log_probabilities(features[real], self.output.weight, self.output.bias, tgt_out[real])
+        return Forced(found.new_zeros(real.shape).masked_scatter(real, found), attention)
 
 
 def build_model(spec: ModelSpec) -> Seq2Seq:

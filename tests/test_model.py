@@ -114,3 +114,23 @@ def test_loss_equals_plain_cross_entropy_and_ignores_padding(batch, tying):
     theirs = torch.autograd.grad(expected, list(model.parameters()))
     for mine, reference in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, reference)
+
+
+@pytest.mark.parametrize("decoder", ["parallel", "attentional"])
+def test_forced_says_what_step_would_say(batch, decoder):
+    model = build_model(tiny_spec(decoder=decoder)).double().eval()
+    src, lengths = batch
+    tgt_in = torch.tensor([[2, 4, 5], [2, 6, 0], [2, 0, 0]])
+    tgt_out = torch.tensor([[4, 5, 3], [6, 3, 0], [3, 0, 0]])
+    forced = model.forced(src, lengths, tgt_in, tgt_out)
+    state = model.start(src, lengths)
+    for t in range(3):
+        step = model.step(tgt_in[:, t], state)
+        real = tgt_out[:, t] != 0
+        expected = step.log_probs.gather(1, tgt_out[:, t : t + 1])[:, 0]
+        torch.testing.assert_close(forced.log_probs[real, t], expected[real], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(forced.attention[real, t], step.attention[real], rtol=1e-12, atol=1e-12)
+        assert not forced.log_probs[~real, t].any()
+        state = step.state
+    total = model.loss(src, lengths, tgt_in, tgt_out).cross_entropy
+    torch.testing.assert_close(forced.log_probs.sum(), -total)

@@ -10,6 +10,7 @@ from mt.nn.attention import Attention, Memory
 from mt.nn.cells import RecurrentLayer, Step
 
 __all__ = [
+    "AttendedSequence",
     "AttendingLayer",
     "AttendingStep",
     "AttentionalLayer",
@@ -40,6 +41,14 @@ class AttendingStep(NamedTuple):
     state: State
 
 
+class AttendedSequence(NamedTuple):
+    """All positions of B sentences."""
+
+    outputs: Tensor  # [B, T, H]
+    contexts: Tensor  # [B, T, C]
+    attention: Tensor  # [B, T, S]
+
+
 class AttendingLayer(Protocol):
     """Reads embedded target tokens, and looks at the memory once for each."""
 
@@ -53,8 +62,8 @@ class AttendingLayer(Protocol):
         """Advance N = B * K rows by one position: x: [N, E]."""
         ...
 
-    def __call__(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor]:
-        """Run over x: [B, T, E]; return outputs [B, T, H] and contexts [B, T, C], equal to repeated `step`."""
+    def __call__(self, x: Tensor, memory: Memory, state: State) -> AttendedSequence:
+        """Run over x: [B, T, E]; equals repeated `step`."""
         ...
 
 
@@ -91,10 +100,10 @@ class ParallelLayer(nn.Module):
         context, attention = _look(self.attention, output, memory)
         return AttendingStep(output, context, attention, (after,))
 
-    def forward(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, memory: Memory, state: State) -> AttendedSequence:
         """See `AttendingLayer`."""
         outputs = self.cell(x, *state).outputs
-        return outputs, self.attention(outputs, memory).context
+        return AttendedSequence(outputs, *self.attention(outputs, memory))
 
 
 class SteppingLayer(nn.Module):
@@ -123,15 +132,14 @@ class SteppingLayer(nn.Module):
         """See `AttendingLayer`."""
         return self.advance(x, memory, state, *[cell.step for cell in self.cells])  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, memory: Memory, state: State) -> AttendedSequence:
         """See `AttendingLayer`."""
         moves = [cell.stepper() for cell in self.cells]  # type: ignore[operator]
-        outputs, contexts = [], []
+        steps = []
         for x_t in x.unbind(1):
-            output, context, _, state = self.advance(x_t, memory, state, *moves)
-            outputs.append(output)
-            contexts.append(context)
-        return torch.stack(outputs, 1), torch.stack(contexts, 1)
+            *step, state = self.advance(x_t, memory, state, *moves)
+            steps.append(step)
+        return AttendedSequence(*(torch.stack(parts, 1) for parts in zip(*steps, strict=True)))
 
     def look(self, query: Tensor, memory: Memory, coverage: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Look from query: [N, H]; return the context [N, C], the weights [N, S], and what is covered now."""

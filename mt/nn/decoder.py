@@ -10,7 +10,7 @@ from mt.nn.attending import AttendingLayer, AttentionalLayer, ConditionalLayer, 
 from mt.nn.attention import Memory
 from mt.nn.cells import RecurrentLayer
 
-__all__ = ["DECODERS", "Bridge", "Decoder", "DecoderState", "StepOutput"]
+__all__ = ["DECODERS", "Bridge", "Decoder", "DecoderState", "ForcedOutput", "StepOutput"]
 
 DECODERS: dict[str, Callable[..., AttendingLayer]] = {
     "parallel": ParallelLayer,
@@ -35,6 +35,13 @@ class StepOutput(NamedTuple):
     features: Tensor  # [N, F]
     state: DecoderState
     attention: Tensor  # [N, S]
+
+
+class ForcedOutput(NamedTuple):
+    """All target positions of B sentences."""
+
+    features: Tensor  # [B, T, F]
+    attention: Tensor  # [B, T, S]
 
 
 class Bridge(nn.Module):
@@ -102,17 +109,20 @@ class Decoder(nn.Module):
         return StepOutput(self._features(x, context, embedded), DecoderState([*after, *first]), attention)
 
     def forward(self, tgt_in: Tensor, memory: Memory, summary: Tensor) -> Tensor:
-        """Teacher forcing: tgt_in: [B, T] to features [B, T, F]; equals repeated `step` up to rounding."""
+        """Return the features of `force`, [B, T, F]."""
+        return self.force(tgt_in, memory, summary).features
+
+    def force(self, tgt_in: Tensor, memory: Memory, summary: Tensor) -> ForcedOutput:
+        """Teacher forcing: read tgt_in: [B, T], summary: [B, C]; equals repeated `step` up to rounding."""
         embedded = self.dropout(self.embedding(tgt_in))
         state = self.start(memory, summary)
         further, first = state[: len(self.layers)], state[len(self.layers) :]
-        x, contexts = self.attending(embedded, memory, first)
+        x, contexts, attention = self.attending(embedded, memory, first)
         for layer, layer_state in zip(self.layers, further, strict=True):
             x = self.dropout(x)
             output, _ = layer(torch.cat([x, contexts], dim=2), layer_state)
             x = x + output if self.residual else output
-        features: Tensor = self.dropout(self._features(x, contexts, embedded))
-        return features
+        return ForcedOutput(self.dropout(self._features(x, contexts, embedded)), attention)
 
     def _features(self, output: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
         return torch.tanh(self.readout(torch.cat([output, context, embedded], dim=-1)))

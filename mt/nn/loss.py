@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
+from torch.nn import functional
 
-__all__ = ["Loss", "cross_entropy", "r_drop"]
+__all__ = ["Loss", "cross_entropy", "log_probabilities", "r_drop"]
 
 CHUNK_ELEMENTS = 2**22  # logits held at a time: 16 MiB in float32, which stays in the cache of most CPUs
 ALIGNED_ROWS = 64  # where so many fit: products of an odd number of rows are slower
@@ -59,6 +60,26 @@ def r_drop(
     """
     judge = partial(_judge_twice, label_smoothing=label_smoothing, alpha=alpha)
     return _chunked(features, weight, bias, targets, judge)
+
+
+def log_probabilities(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    """Return the log-probability of each target, [M], nats, float32 at least: what `cross_entropy` sums, with its sign.
+
+    For inference: the logits exist a few hundred rows at a time, unless a gradient is asked for.
+
+    Args:
+        features: see `cross_entropy`.
+        weight: see `cross_entropy`.
+        bias: see `cross_entropy`.
+        targets: token ids, [M].
+    """
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    rows = _rows(CHUNK_ELEMENTS // len(weight))
+    found = [features.new_empty(0, dtype=dtype)]
+    for begin in range(0, len(features), rows):
+        logits = functional.linear(features[begin : begin + rows], weight, bias).to(dtype)
+        found.append(-functional.cross_entropy(logits, targets[begin : begin + rows], reduction="none"))
+    return torch.cat(found)
 
 
 class _Judged(NamedTuple):

@@ -42,6 +42,18 @@ class TestEveryDecoder:
             torch.testing.assert_close(step.features, features[:, t], rtol=1e-12, atol=1e-12)
             state = step.state
 
+    def test_teacher_forcing_looks_where_repeated_steps_look(self, model, batch):
+        src, lengths = batch
+        encoded = model.encoder(src, lengths)
+        memory = model.decoder.memory(encoded.values, encoded.mask)
+        forced = model.decoder.force(TGT_IN, memory, encoded.summary)
+        torch.testing.assert_close(forced.features, model.decoder(TGT_IN, memory, encoded.summary), rtol=0, atol=0)
+        state = model.decoder.start(memory, encoded.summary)
+        for t in range(TGT_IN.shape[1]):
+            step = model.decoder.step(TGT_IN[:, t], memory, state)
+            torch.testing.assert_close(step.attention, forced.attention[:, t], rtol=1e-12, atol=1e-12)
+            state = step.state
+
     def test_padding_changes_nothing(self, model, batch):
         src, lengths = batch
         encoded = model.encoder(src, lengths)

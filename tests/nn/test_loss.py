@@ -6,7 +6,7 @@ import reference
 import torch
 
 from mt.nn import loss as loss_module
-from mt.nn.loss import cross_entropy, r_drop
+from mt.nn.loss import cross_entropy, log_probabilities, r_drop
 
 
 @pytest.fixture
@@ -105,3 +105,20 @@ class TestRDrop:
         once = cross_entropy(features, weight, bias, targets, label_smoothing=0.1)
         twice = r_drop(torch.stack([features] * 2), weight, bias, targets, alpha=3.0, label_smoothing=0.1)
         torch.testing.assert_close(twice.objective, once.objective)
+
+
+def test_log_probabilities_are_those_that_the_loss_sums(problem):
+    features, weight, bias, targets = problem
+    found = log_probabilities(*problem)
+    logits = (features @ weight.T + bias).detach().numpy()
+    expected = [-reference.cross_entropy(logits[[row]], targets[[row]].numpy(), 0.0)[1] for row in range(7)]
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-12)
+    assert found.sum().item() == pytest.approx(-cross_entropy(*problem).cross_entropy.item(), rel=1e-12)
+
+
+def test_log_probabilities_of_nothing_and_of_half_precision(problem):
+    features, weight, bias, targets = (part.detach() for part in problem)
+    assert log_probabilities(features[:0], weight, bias, targets[:0]).shape == (0,)
+    half = log_probabilities(*(part.bfloat16() for part in (features, weight, bias)), targets)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, log_probabilities(features, weight, bias, targets).float(), rtol=0.1, atol=0.1)
