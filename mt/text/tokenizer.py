@@ -131,6 +131,18 @@ class Tokenizer:
         normalised: list[str] = self._processor.normalize(text).replace("▁", " ").split()
         return words if len(words) == len(normalised) else normalised
 
+    def ids(self, pieces: Sequence[str]) -> list[int]:
+        """Return the token id of each piece: the inverse of `pieces`.
+
+        Raises:
+            TokenizerError: there is no such piece
+        """
+        ids: list[int] = [self._processor.piece_to_id(piece) for piece in pieces]
+        for piece, token in zip(pieces, ids, strict=True):
+            if token == UNK and piece != self._processor.id_to_piece(UNK):
+                raise TokenizerError(f"{piece!r} is no piece of this vocabulary of {len(self)} pieces")
+        return ids
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, wholly or not at all."""
         path = Path(path)

@@ -54,6 +54,14 @@ def test_byte_fallback_spells_what_has_no_piece():
     assert tokenizer.decode(ids) == ["A 😀 dog sees 汉字."]
 
 
+def test_pieces_and_back(joint):
+    (ids,) = joint.source.encode(["Gar😀ten"])
+    assert joint.source.ids(joint.source.pieces(ids)) == ids
+    assert joint.source.ids([]) == []
+    with pytest.raises(TokenizerError, match=r"'▁Hund' is no piece of this vocabulary of \d+ pieces"):
+        joint.source.ids(["a", "▁Hund"])
+
+
 def test_without_byte_fallback_unknown_characters_show_in_place(joint):
     ids = joint.source.encode(["Gar😀ten"])
     assert UNK in ids[0]
