@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mt.model_folder import load_model
     from mt.request import Request
+    from mt.scoring import Scorer
     from mt.search import Hypothesis
     from mt.translator import Translator
 
-__all__ = ["Hypothesis", "Request", "Translator", "load_model"]
+__all__ = ["Hypothesis", "Request", "Scorer", "Translator", "load_model"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Hypothesis": "mt.search",
     "Request": "mt.request",
+    "Scorer": "mt.scoring",
     "Translator": "mt.translator",
     "load_model": "mt.model_folder",
 }

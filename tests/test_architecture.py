@@ -12,7 +12,7 @@ FLOORS = [
     {"mt.model", "mt.data", "mt.search"},
     {"mt.model_folder", "mt.torch_model", "mt.request"},
     {"mt.averaging", "mt.translator"},
-    {"mt.paragraphs", "mt.parallel"},
+    {"mt.paragraphs", "mt.parallel", "mt.scoring"},
     {"mt.training", "mt.pictures"},
     {"mt.commands"},
 ]

@@ -1,6 +1,7 @@
 """Whole small trainings in this process: resuming is exact, failures are clean, what a run leaves is complete."""
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from mt.commands import train as command
 from mt.errors import ConfigError, TrainingError
 from mt.evaluation.metrics import score_corpus
 from mt.model_folder import load_model
+from mt.scoring import Scorer
 from mt.training import callbacks
 from mt.training.module import TranslationModule
 from mt.translator import Translator
@@ -486,3 +488,19 @@ def test_sentences_of_validation_are_kept_in_order(run, monkeypatch):
     monkeypatch.setattr(callbacks.ValidationReport, "on_validation_end", look)
     run("order", "trainer.max_steps=5")
     assert seen == [list(range(1, 13))]
+
+
+def test_scoring_gives_the_perplexity_of_the_validation(run, monkeypatch):
+    validated = {}
+    end = callbacks.ValidationReport.on_validation_end
+
+    def look(self, trainer, module):
+        validated[trainer.global_step] = float(trainer.callback_metrics["validation/perplexity"]), module.samples
+        end(self, trainer, module)
+
+    monkeypatch.setattr(callbacks.ValidationReport, "on_validation_end", look)
+    folder = run("scored")
+    perplexity, samples = validated[load_model(folder / "model").training["step"]]
+    scores = Scorer.from_folder(folder / "model").score([(one.source, one.reference) for one in samples])
+    mean = sum(score.total for score in scores) / sum(score.tokens for score in scores)
+    assert math.exp(-mean) == pytest.approx(perplexity, rel=1e-6)
