@@ -5,22 +5,33 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TextIO, cast
+from typing import ParamSpec, TextIO, TypeVar, cast
 
 import typer
 
 from mt.data import lines
 from mt.errors import ConfigError, DataError, MTError
 
-__all__ = ["STDIN", "STDOUT", "application", "open_output", "output_file", "print_error", "print_warning", "read_lines"]
+__all__ = [
+    "STDIN",
+    "STDOUT",
+    "application",
+    "open_output",
+    "output_file",
+    "print_error",
+    "print_warning",
+    "read_lines",
+    "show_progress",
+]
 
 STDIN = STDOUT = "-"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def application(command: Callable[P, None]) -> typer.Typer:
@@ -132,6 +143,20 @@ def output_file(path: str) -> Path:
     if not target.parent.is_dir():
         raise ConfigError(f"{path} cannot be written: the folder {target.parent} does not exist.")
     return target
+
+
+def show_progress(items: Iterable[T], *, doing: str, shown: bool, done: int = 0) -> Iterator[T]:
+    """Count items on the standard error, if that is a terminal, while what becomes of them goes to a file."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not (shown and console.is_terminal):
+        yield from items
+        return
+    columns = SpinnerColumn(), TextColumn(doing), MofNCompleteColumn(), TextColumn("lines"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield from progress.track(items, total=None, completed=done)
 
 
 def _standard_input_lines() -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mt.commands._bulk import resumable_output
-from mt.commands._cli import STDIN, application, open_output, print_warning, read_lines
+from mt.commands._cli import STDIN, application, open_output, print_warning, read_lines, show_progress
 from mt.commands._loading import Loading, devices_of, numbers_of
 from mt.commands._requests import read_requests
 from mt.errors import ConfigError
@@ -244,7 +244,7 @@ def translate(
             found = translate_paragraphs(translator, texts, language=split, window=window, first=first, **given)
         else:
             found = translator.translate_n_best(requests, n_best=n_best, window=window, first=first, **given)
-        for hypotheses in _with_progress(found, done=answers.done, shown=output is not None):
+        for hypotheses in show_progress(found, doing="translated", shown=output is not None, done=answers.done):
             answers.write(_formatted(answers.done + 1, hypotheses, as_json=as_json, n_best=n_best))
             if links is not None:
                 links.write(_alignment(hypotheses[0]) + "\n")
@@ -291,20 +291,6 @@ def _alignment(hypothesis: "Hypothesis") -> str:
     if not hypothesis.pieces:
         return ""
     return format_pharaoh(word_alignment(hypothesis.attention, hypothesis.source_pieces, hypothesis.pieces))
-
-
-def _with_progress(found: "Iterable[list[Hypothesis]]", *, done: int, shown: bool) -> "Iterable[list[Hypothesis]]":
-    """Count lines on the standard error while the translations go to a file."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not (shown and console.is_terminal):
-        yield from found
-        return
-    columns = SpinnerColumn(), TextColumn("translated"), MofNCompleteColumn(), TextColumn("lines"), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield from progress.track(found, total=None, completed=done)
 
 
 def _draw(hypotheses: "list[Hypothesis]", path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mt.commands._cli import application, open_output, read_lines
+from mt.commands._cli import application, open_output, read_lines, show_progress
 from mt.errors import ConfigError, DataError, MTError
 
 TEXT = "Grüße\u2028aus Köln\n\n  Ende\n"
@@ -240,3 +240,17 @@ def test_standard_output_is_utf8_and_immediate(path: str | None, monkeypatch: py
     with open_output(path) as stream:
         stream.write("Łódź\n")
         assert written.getvalue() == "Łódź\n".encode()
+
+
+# --- show_progress ---
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_hands_everything_on(shown: bool, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    assert list(show_progress(iter("abc"), doing="scored", shown=shown)) == ["a", "b", "c"]
+    assert ("scored" in screen.getvalue()) == (shown and terminal)

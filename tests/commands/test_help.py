@@ -14,6 +14,8 @@ HEAVY = {"torch", "sacrebleu", "matplotlib", "datasets"}
         ("average", "--output", HEAVY | {"numpy"}),
         ("evaluate", "--hypotheses", HEAVY),
         ("sweep", "--output", HEAVY | {"numpy"}),
+        ("score", "--summary", HEAVY | {"numpy"}),
+        ("rerank", "--reverse-model", HEAVY | {"numpy"}),
     ],
 )
 def test_runs_as_a_module_and_shows_help_without_torch(command: str, option: str, unwanted: set[str]) -> None:

@@ -189,12 +189,12 @@ def test_translating_into_head_ends_cleanly(model_folder, tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["translate", "evaluate", "average", "train", "sweep"])
+@pytest.mark.parametrize("command", ["translate", "score", "rerank", "evaluate", "average", "train", "sweep"])
 def test_help_explains(command, tmp_path):
     done = mt(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert f"mt-{command}" in done.stdout or command in done.stdout
-    assert "runs/" in done.stdout or "--model" in done.stdout
+    assert any(part in done.stdout for part in ("runs/", "--model", "--n-best"))
 
 
 @pytest.mark.slow
@@ -244,6 +244,26 @@ def test_json_and_n_best(model_folder, tmp_path):
     assert second["hypotheses"][0]["text"] == ""
     done = mt("translate", "--model", str(model_folder), "--n-best", "2", cwd=tmp_path, input="A dog.\n")
     assert [line.split(" ||| ")[0] for line in done.stdout.splitlines()] == ["1", "1"]
+
+
+def test_n_best_lists_flow_from_command_to_command(model_folder, tmp_path):
+    (tmp_path / "src.txt").write_text("A dog.\n\nThe old dog.\n")
+    python = f"'{sys.executable}' -m mt.commands"
+    model = f"--model '{model_folder}'"
+    for options in ("", "--json"):
+        command = f"{python}.translate {model} src.txt --n-best 3 {options} | {python}.score {model} src.txt --n-best -"
+        for by in ("mbr", "score", f"reverse --reverse-model '{model_folder}' --source src.txt"):
+            pipe = f"set -o pipefail; {command} | {python}.rerank --by {by}"
+            done = subprocess.run(
+                ["bash", "-c", pipe],
+                capture_output=True,
+                text=True,
+                timeout=300,
+                cwd=tmp_path,
+                env=environment(tmp_path),
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert [bool(line) for line in done.stdout.split("\n")] == [True, False, True, False]
 
 
 def test_wrong_use_of_translate(model_folder, tmp_path):
