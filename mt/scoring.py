@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mt.errors import DataError, ModelFolderError
-from mt.evaluation.reranking import ranking_score
 from mt.model_folder import LoadedModel, load_model
+from mt.search import Ranking
 from mt.text.symbols import BOS, EOS, PAD
-from mt.translator import MAX_SOURCE_PIECES, WINDOW, _batches, pick_device
+from mt.torch_model import pick_device
+from mt.translator import MAX_SOURCE_PIECES, WINDOW, token_batches
 
 __all__ = ["MAX_TARGET_PIECES", "Score", "Scorer"]
 
@@ -55,9 +56,10 @@ class Score:
         """How many tokens were scored, EOS included."""
         return len(self.token_scores)
 
-    def normalised(self, length_penalty: float) -> float:
-        """Return what a beam search with this length penalty ranks the translation by; see `ranking_score`."""
-        return ranking_score(self.total, self.tokens, length_penalty)
+    def normalised(self, ranking: Ranking) -> float:
+        """Return what search ranks the translation by; a coverage penalty counts only where attention was kept."""
+        coverage = None if self.attention is None else self.attention.sum(0)
+        return ranking.score(self.total, self.tokens, coverage) if self.tokens else 0.0
 
 
 class Scorer:
@@ -172,7 +174,7 @@ class Scorer:
     ) -> list[Score]:
         found = [Score(ids=(), token_scores=(), pieces=(), source_pieces=())] * len(sources)
         longer = [max(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
-        for rows in _batches(longer, batch_tokens):
+        for rows in token_batches(longer, batch_tokens):
             scores = self._score_batch([sources[row] for row in rows], [targets[row] for row in rows], with_attention)
             for row, score in zip(rows, scores, strict=True):
                 found[row] = score

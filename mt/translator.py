@@ -23,7 +23,7 @@ from mt.text.symbols import EOS, PAD, UNK
 from mt.text.tokenizer import TokenizerPair
 from mt.text.unknown import Translations, replace_unknown
 
-__all__ = ["WINDOW", "Translator", "windows"]
+__all__ = ["MAX_SOURCE_PIECES", "WINDOW", "Translator", "token_batches", "windows"]
 
 MAX_SOURCE_PIECES = 1000
 WINDOW = 1000  # lines that are read ahead to find others of similar length
@@ -167,7 +167,7 @@ class Translator:
         sources = self._encode([request.text for request in requests], first)
         constraints = [self._constraints(request, number) for number, request in enumerate(requests, start=first)]
         found = [[NOTHING]] * len(sources)
-        for places in _batches([len(ids) for ids in sources], searcher.options.batch_tokens):
+        for places in token_batches([len(ids) for ids in sources], searcher.options.batch_tokens):
             src, src_lengths = _padded([[*sources[place], EOS] for place in places])
             hypotheses = searcher.search(
                 src,
@@ -253,7 +253,7 @@ def windows(lines: Iterable[str | Request], window: int, first: int) -> Iterator
         yield number, read
 
 
-def _batches(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
+def token_batches(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
     """Group the places of non-empty sentences, longest first, so that each group padded fits into batch_tokens."""
     batch: list[int] = []
     for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):

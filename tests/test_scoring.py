@@ -15,7 +15,9 @@ from mt.errors import ConfigError, DataError, ModelFolderError
 from mt.model import build_model
 from mt.model_folder import load_model
 from mt.scoring import Score, Scorer
+from mt.search import Ranking
 from mt.text.symbols import BOS, EOS, PAD
+from mt.torch_model import TorchModel
 from mt.translator import MAX_SOURCE_PIECES, Translator
 
 PAIRS = [
@@ -50,7 +52,9 @@ def likely(model_folder, dtype, decoder="parallel"):
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_scores_equal_those_that_search_reported(model_folder, dtype, tolerance, decoder, beam_size):
     loaded = likely(model_folder, dtype, decoder)
-    translator, scorer = Translator(loaded), Scorer(loaded)
+    model = TorchModel(loaded.model)
+    translator = Translator(model, tokenizers=loaded.tokenizers, decoding=loaded.decoding)
+    scorer = Scorer(loaded)
     texts = [*SENTENCES, "", "Dog", *(source for source, _ in PAIRS)]
     alpha = 0.7
     found = [*translator.translate_n_best(texts, n_best=beam_size, beam_size=beam_size, length_penalty=alpha)]
@@ -60,7 +64,7 @@ def test_scores_equal_those_that_search_reported(model_folder, dtype, tolerance,
     for (_, one), score in zip(pairs, scores, strict=True):
         assert (score.ids, score.pieces, score.source_pieces) == (one.ids, one.pieces, one.source_pieces)
         assert score.token_scores == pytest.approx(one.token_scores, rel=tolerance, abs=tolerance)
-        reported = score.total if beam_size == 1 else score.normalised(alpha)
+        reported = score.normalised(Ranking(alpha=alpha))
         assert reported == pytest.approx(one.score, rel=tolerance, abs=tolerance)
         if one.ids:
             np.testing.assert_allclose(score.attention, np.asarray(one.attention), rtol=1e-5, atol=1e-6)
@@ -145,9 +149,11 @@ def test_attention_is_kept_when_asked_for(scorer):
 @given(st.lists(st.floats(-50, 0), min_size=1, max_size=30), st.floats(0, 3))
 def test_the_length_penalty_is_that_of_wu_et_al(token_scores, alpha):
     score = Score(ids=(), token_scores=tuple(token_scores), pieces=(), source_pieces=())
-    assert score.normalised(0.0) == pytest.approx(score.total) == pytest.approx(sum(token_scores), abs=1e-9)
+    assert (
+        score.normalised(Ranking(alpha=0.0)) == pytest.approx(score.total) == pytest.approx(sum(token_scores), abs=1e-9)
+    )
     expected = sum(token_scores) * 6**alpha / (5 + len(token_scores)) ** alpha
-    assert score.normalised(alpha) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert score.normalised(Ranking(alpha=alpha)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def test_perplexity_is_that_of_the_loss(scorer):

@@ -168,17 +168,15 @@ def _by_reverse(
     length_penalty: float | None,
     batch_tokens: int | None,
 ) -> Judged:
-    alpha = scorer.decoding.length_penalty if length_penalty is None else length_penalty
+    ranking = scorer.decoding.changed({"length_penalty": length_penalty}).ranking()
     score = partial(scorer.score_stream, batch_tokens=batch_tokens)
     for found, back in score_n_best(lists, lambda source, _, one: (one.text, source), score):
         pairs = zip(found.candidates, back, strict=True)
-        yield found, [_own_score(one, length_penalty) + weight * score.normalised(alpha) for one, score in pairs]
+        yield found, [_own_score(one, length_penalty) + weight * score.normalised(ranking) for one, score in pairs]
 
 
 def _own_score(candidate: Candidate, length_penalty: float | None) -> float:
     """Return the score that a hypothesis has in its list, or one by another length penalty."""
-    from mt.evaluation.reranking import ranking_score
-
     if length_penalty is None:
         return candidate.score
     if candidate.token_scores is None:
@@ -186,7 +184,9 @@ def _own_score(candidate: Candidate, length_penalty: float | None) -> float:
             "--length-penalty needs the scores of the tokens, which only n-best lists in JSON have: make the list with "
             "mt-translate --json --n-best N, or leave --length-penalty out."
         )
-    return ranking_score(sum(candidate.token_scores), len(candidate.token_scores), length_penalty)
+    from mt.search import Ranking
+
+    return Ranking(alpha=length_penalty).score(sum(candidate.token_scores), len(candidate.token_scores))
 
 
 app = application(rerank)

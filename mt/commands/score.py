@@ -83,10 +83,10 @@ def score(
     from mt.scoring import Scorer  # loads torch
 
     scorer = Scorer.from_folder(model, device=device)
-    alpha = scorer.decoding.length_penalty if length_penalty is None else length_penalty
+    ranking = scorer.decoding.changed({"length_penalty": length_penalty}).ranking()
 
     def value(found: "Score") -> float:
-        return found.normalised(alpha) if normalise else found.total
+        return found.normalised(ranking) if normalise else found.total
 
     def formatted(number: int, found: "Score") -> str:
         if tokens:
@@ -101,7 +101,9 @@ def score(
                 stream.writelines(line + "\n" for line in format_n_best(n_best_list))
         if pairs is not None:
             pairs, again = tee(pairs)
-            found = scorer.score_stream(pairs, batch_tokens=batch_tokens)
+            found = scorer.score_stream(
+                pairs, batch_tokens=batch_tokens, with_attention=bool(normalise and ranking.coverage_penalty)
+            )
             scored = show_progress(zip(again, found, strict=True), doing="scored", shown=output is not None)
             for number, ((_, translation), one) in enumerate(scored, start=1):
                 stream.write(formatted(number, one) + "\n")

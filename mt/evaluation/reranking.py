@@ -20,7 +20,6 @@ __all__ = [
     "expected_utilities",
     "pairwise_utilities",
     "posteriors",
-    "ranking_score",
     "reranked",
 ]
 
@@ -28,18 +27,6 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 POSTERIORS = ("softmax", "uniform")
-
-
-def ranking_score(total: float, tokens: int, length_penalty: float) -> float:
-    """Divide the log-probability of a translation by the length penalty of Wu et al. (2016, equation 14), as search does.
-
-    Args:
-        total: sum over its tokens, EOS included, nats.
-        tokens: how many they are.
-        length_penalty: alpha; 0 leaves the sum as it is.
-    """
-    penalty: float = ((5 + tokens) / 6) ** length_penalty
-    return total / penalty
 
 
 def reranked(candidates: Sequence[Candidate], scores: Sequence[float]) -> list[Candidate]:

@@ -10,6 +10,7 @@ from mt.commands import rerank, score
 from mt.evaluation.n_best import read_n_best
 from mt.evaluation.reranking import expected_utilities
 from mt.scoring import Scorer
+from mt.search import Ranking
 
 SOURCES = ["The dog.", "", "A book."]
 LISTS = [
@@ -106,7 +107,7 @@ def test_by_a_model_in_the_other_direction(model_folder):
     found = [*read_n_best(output.splitlines(), origin="x")]
     for source, given, one in zip(SOURCES, LISTS, found, strict=True):
         back = scorer.score([(text, source) for text, _ in given])
-        expected = {text: s + 0.3 * b.normalised(0.5) for (text, s), b in zip(given, back, strict=True)}
+        expected = {text: s + 0.3 * b.normalised(Ranking(alpha=0.5)) for (text, s), b in zip(given, back, strict=True)}
         assert {c.text: c.score for c in one.candidates} == pytest.approx(expected, abs=1e-4)
         assert [c.score for c in one.candidates] == sorted(expected.values(), reverse=True) or len(given) > 1
     _, output, _ = run(*options, "list.json", "--length-penalty", "0")

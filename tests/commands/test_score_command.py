@@ -12,6 +12,7 @@ from mt.commands import score as command
 from mt.commands import translate
 from mt.commands._cli import application
 from mt.scoring import Scorer
+from mt.search import Ranking
 
 SOURCES = ["The old dog sleeps.", "", "A book.", "A young woman reads."]
 TARGETS = ["Der alte Hund schläft.", "", "Ein  Buch.", "Eine Frau."]
@@ -60,7 +61,7 @@ def test_a_line_is_the_log_probability(run, scores):
 @pytest.mark.parametrize(("options", "alpha"), [([], 0.5), (["--length-penalty", "1.5"], 1.5)])
 def test_normalised_by_the_models_length_penalty_or_another(run, scores, options, alpha):
     _, output, _ = run("src.txt", "tgt.txt.gz", "--normalise", *options)
-    assert output == "".join(f"{score.normalised(alpha):.4f}\n" for score in scores)
+    assert output == "".join(f"{score.normalised(Ranking(alpha=alpha)):.4f}\n" for score in scores)
 
 
 def test_tokens(run, scores):
@@ -78,7 +79,9 @@ def test_json(run, scores):
         assert record["score"] == pytest.approx(score.total, abs=1e-6)
         assert record["token_scores"] == pytest.approx(score.token_scores, abs=1e-6)
     _, output, _ = run("src.txt", "tgt.txt.gz", "--json", "--normalise")
-    assert json.loads(output.splitlines()[0])["score"] == pytest.approx(scores[0].normalised(0.5), abs=1e-6)
+    assert json.loads(output.splitlines()[0])["score"] == pytest.approx(
+        scores[0].normalised(Ranking(alpha=0.5)), abs=1e-6
+    )
 
 
 def test_summary(run, scores):

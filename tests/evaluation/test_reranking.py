@@ -17,7 +17,6 @@ from mt.evaluation.reranking import (
     expected_utilities,
     pairwise_utilities,
     posteriors,
-    ranking_score,
     reranked,
 )
 
@@ -81,12 +80,6 @@ def test_posteriors_are_probabilities(scores):
         np.argmax(found := posteriors(scores, "softmax")) == np.argmax(scores)
         or found.max() == found[np.argmax(scores)]
     )
-
-
-def test_ranking_score():
-    assert ranking_score(-6.0, 7, 1.0) == -3.0
-    assert ranking_score(-6.0, 7, 0.0) == -6.0
-    assert ranking_score(0.0, 0, 1.0) == 0.0
 
 
 def test_reranked_is_stable_and_keeps_everything_but_old_scores():
