@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.data.lines import existing_file, open_for_writing, read_lines
-from mt.errors import ConfigError, DataError, did_you_mean
+from mt.errors import DataError
 from mt.text.alignment import Link, piece_alignment, word_alignment
 from mt.text.words import bare_word
 
-__all__ = ["UNITS", "AttendedPair", "Lexicon", "count_lexicon", "lexicon_from_attention"]
+__all__ = ["AttendedPair", "Lexicon", "LinkCounts"]
 
-UNITS = ("word", "piece")
 UNKNOWN = "<unk>"  # the piece of the id UNK
 EXPECTED = (
     "expected SOURCE, TARGET and a probability above 0 and at most 1, separated by tabs; no comments, no blank lines"
@@ -33,6 +32,18 @@ class AttendedPair(NamedTuple):
     target_pieces: Sequence[str]
     attention: NDArray[np.floating[Any]]
     """[T, S], or [T + 1, S + 1] with EOS last."""
+
+    def linked_words(self) -> tuple[list[str], list[str], list[Link]]:
+        """Return the words of both sides, without the punctuation around them, and the links by `word_alignment`."""
+        source, target = [*map(bare_word, self.source_words)], [*map(bare_word, self.target_words)]
+        links = word_alignment(self.attention, self.source_pieces, self.target_pieces)
+        return source, target, [(i, j) for i, j in links if i < len(source) and j < len(target)]
+
+    def linked_pieces(self) -> tuple[Sequence[str], Sequence[str], list[Link]]:
+        """Return the pieces of both sides, and the links between known ones by `piece_alignment`."""
+        source, target = self.source_pieces, self.target_pieces
+        links = piece_alignment(self.attention, source, target)
+        return source, target, [(i, j) for i, j in links if UNKNOWN not in (source[i], target[j])]
 
 
 class Lexicon:
@@ -93,62 +104,35 @@ class Lexicon:
         return len(self._table)
 
 
-def count_lexicon(
-    pairs: Iterable[tuple[Sequence[str], Sequence[str], Iterable[Link]]], *, min_count: int = 1, top: int | None = None
-) -> Lexicon:
-    """Estimate a lexicon from aligned units by relative frequency.
+class LinkCounts:
+    """Counts links between units, for a lexicon by relative frequency.
 
     p(t | s) = count(s, t) / sum over t' of count(s, t'), where count(s, t) is how often s and t are linked: the maximum
     likelihood of the links (Koehn, Och and Marcu 2003, section 4, without their NULL word).
-
-    Args:
-        pairs: units of the source, units of the target, and the links between them.
-        min_count: pairs that are linked less often are left out; the others keep their probabilities.
-        top: how many targets to keep of each source, the likeliest; None keeps all.
     """
-    counts: Counter[tuple[str, str]] = Counter()
-    for source, target, links in pairs:
-        counts.update((source[i], target[j]) for i, j in links)
-    totals: Counter[str] = Counter()
-    for (left, _), count in counts.items():
-        totals[left] += count
-    lexicon = Lexicon((s, t, count / totals[s]) for (s, t), count in counts.items() if count >= min_count)
-    if top is None:
-        return lexicon
-    return Lexicon((source, target, p) for source in lexicon for target, p in lexicon.candidates(source, top))
 
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
 
-def lexicon_from_attention(
-    pairs: Iterable[AttendedPair], *, unit: str, min_count: int = 1, top: int | None = None
-) -> Lexicon:
-    """Estimate a lexicon from where a model looked; see `count_lexicon`.
+    def add(self, source: Sequence[str], target: Sequence[str], links: Iterable[Link]) -> None:
+        """Count the links between the units of a source and those of its translation."""
+        self._counts.update((source[i], target[j]) for i, j in links)
 
-    Args:
-        pairs: sentence pairs with the attention of a model that read both sides.
-        unit: "word": words without the punctuation around them, linked by `word_alignment`. "piece": pieces, linked
-            by `piece_alignment`, without unknown ones.
-        min_count: see `count_lexicon`.
-        top: see `count_lexicon`.
+    def lexicon(self, *, min_count: int = 1, top: int | None = None) -> Lexicon:
+        """Estimate a lexicon.
 
-    Raises:
-        ConfigError: there is no such unit.
-    """
-    if unit not in UNITS:
-        raise ConfigError(f"a lexicon has no unit {unit!r}. {did_you_mean(unit, UNITS)}")
-    aligned = map(_aligned_words if unit == "word" else _aligned_pieces, pairs)
-    return count_lexicon(aligned, min_count=min_count, top=top)
-
-
-def _aligned_words(pair: AttendedPair) -> tuple[list[str], list[str], list[Link]]:
-    source, target = [*map(bare_word, pair.source_words)], [*map(bare_word, pair.target_words)]
-    links = word_alignment(pair.attention, pair.source_pieces, pair.target_pieces)
-    return source, target, [(i, j) for i, j in links if i < len(source) and j < len(target)]
-
-
-def _aligned_pieces(pair: AttendedPair) -> tuple[Sequence[str], Sequence[str], list[Link]]:
-    source, target = pair.source_pieces, pair.target_pieces
-    links = piece_alignment(pair.attention, source, target)
-    return source, target, [(i, j) for i, j in links if UNKNOWN not in (source[i], target[j])]
+        Args:
+            min_count: pairs that are linked less often are left out; the others keep their probabilities.
+            top: how many targets to keep of each source, the likeliest; None keeps all.
+        """
+        totals: Counter[str] = Counter()
+        for (source, _), count in self._counts.items():
+            totals[source] += count
+        kept = {pair: count for pair, count in self._counts.items() if count >= min_count}
+        lexicon = Lexicon((source, target, count / totals[source]) for (source, target), count in kept.items())
+        if top is None:
+            return lexicon
+        return Lexicon((source, target, p) for source in lexicon for target, p in lexicon.candidates(source, top))
 
 
 def _entries(file: Path) -> Iterator[tuple[str, str, float]]:

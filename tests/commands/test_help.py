@@ -13,7 +13,9 @@ HEAVY = {"torch", "sacrebleu", "matplotlib", "datasets"}
     [
         ("average", "--output", HEAVY | {"numpy"}),
         ("evaluate", "--hypotheses", HEAVY),
+        ("lexicon", "--shortlist", HEAVY | {"numpy"}),
         ("sweep", "--output", HEAVY | {"numpy"}),
+        ("translate", "--beam-size", HEAVY | {"numpy"}),
         ("score", "--summary", HEAVY | {"numpy"}),
         ("rerank", "--reverse-model", HEAVY | {"numpy"}),
     ],

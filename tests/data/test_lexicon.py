@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt.data.lexicon import AttendedPair, Lexicon, count_lexicon, lexicon_from_attention
-from mt.errors import ConfigError, DataError
+from mt.data.lexicon import AttendedPair, Lexicon, LinkCounts
+from mt.errors import DataError
 
 ENTRIES = [("dog", "Hund", 0.75), ("dog", "Köter", 0.125), ("the", "der", 0.5), ("dog", "Dogge", 0.125)]
 UNITS = st.lists(st.sampled_from("abc"), min_size=2, max_size=2)
@@ -83,25 +83,32 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         Lexicon.load(tmp_path / "none.tsv")
 
 
+def counted(pairs) -> LinkCounts:
+    counts = LinkCounts()
+    for source, target, links in pairs:
+        counts.add(source, target, links)
+    return counts
+
+
 def test_relative_frequencies() -> None:
     pairs = [
         (["the", "dog"], ["der", "Hund"], [(0, 0), (1, 1)]),
         (["the", "dogs"], ["die", "Hunde"], [(0, 0), (1, 1)]),
         (["the", "the"], ["der", "x"], [(0, 0), (1, 0)]),
     ]
-    lexicon = count_lexicon(pairs)
+    lexicon = counted(pairs).lexicon()
     assert lexicon.candidates("the", 9) == [("der", 0.75), ("die", 0.25)]
     assert lexicon.candidates("dog", 9) == [("Hund", 1.0)]
     assert "x" not in [*lexicon]
-    often = count_lexicon(pairs, min_count=2)
+    often = counted(pairs).lexicon(min_count=2)
     assert [*often] == ["the"]
     assert often.candidates("the", 9) == [("der", 0.75)]
-    assert count_lexicon(pairs, top=1).candidates("the", 9) == [("der", 0.75)]
+    assert counted(pairs).lexicon(top=1).candidates("the", 9) == [("der", 0.75)]
 
 
 @given(PAIRS)
 def test_counted_probabilities_sum_to_one(pairs) -> None:
-    lexicon = count_lexicon(pairs)
+    lexicon = counted(pairs).lexicon()
     links = Counter((source[i], target[j]) for source, target, found in pairs for i, j in found)
     assert {*lexicon} == {source for source, _ in links}
     for source in lexicon:
@@ -132,7 +139,7 @@ PAIR = AttendedPair(
 
 
 def test_words_from_attention() -> None:
-    lexicon = lexicon_from_attention([PAIR, PAIR], unit="word", min_count=2)
+    lexicon = counted([PAIR.linked_words(), PAIR.linked_words()]).lexicon(min_count=2)
     assert {source: lexicon.candidates(source, 9) for source in lexicon} == {
         "Old": [("Alte", 1.0)],
         "dogs": [("Hunde", 1.0)],
@@ -140,15 +147,10 @@ def test_words_from_attention() -> None:
 
 
 def test_pieces_from_attention() -> None:
-    lexicon = lexicon_from_attention([PAIR], unit="piece")
+    lexicon = counted([PAIR.linked_pieces()]).lexicon()
     assert {source: lexicon.candidates(source, 9) for source in lexicon} == {
         "▁Old": [("▁Alt", 1.0)],
         "▁dog": [("▁", 1.0)],
         "s": [("e", 1.0)],
         ",": [(",", 1.0)],
     }
-
-
-def test_there_are_two_units() -> None:
-    with pytest.raises(ConfigError, match=r"no unit 'words'\. Did you mean 'word'\? Valid: piece, word"):
-        lexicon_from_attention([], unit="words")
