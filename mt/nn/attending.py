@@ -212,7 +212,7 @@ def _look(attention: Attention, query: Tensor, memory: Memory, *coverage: Tensor
 
     The attention sees the hypotheses of each sentence side by side, [B, K, ...].
     """
-    B = len(memory.mask)
+    B = memory.mask.shape[0]
     queries, *covered = (rows.view(B, -1, rows.shape[1]) for rows in (query, *coverage))
     context, weights = attention(queries, memory, *covered)
     return context.flatten(0, 1), weights.flatten(0, 1)
