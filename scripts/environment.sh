@@ -9,7 +9,7 @@ python="$venv/bin/python"
 
 # Bring .venv up to date with pyproject.toml and constraints.txt: prepare_environment runtime|dev
 prepare_environment() {
-    local requirement="." quiet=(--quiet)
+    local requirement=".[onnx]" quiet=(--quiet)
     if _venv_is_ours && _is_installed "$1"; then
         return
     fi

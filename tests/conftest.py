@@ -1,12 +1,14 @@
 """Fixtures that several test files share."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from mt.model import ModelSpec, Seq2Seq, build_model
-from mt.model_folder import save_model
+from mt.model_folder import LoadedModel, save_model
+from mt.search.options import DecodingOptions
 from mt.text.tokenizer import TokenizerPair
 from mt.text.tokenizer_training import TokenizerSettings, train_tokenizers
 
@@ -67,3 +69,33 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizers: Tokenizer
     training = {"decoding": {"beam_size": 3, "length_penalty": 0.5, "batch_tokens": 200}}
     save_model(folder, model=build_model(spec), spec=spec, tokenizers=tokenizers, training=training)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(
+    tmp_path_factory: pytest.TempPathFactory, tokenizers: TokenizerPair
+) -> Callable[..., tuple[LoadedModel, Path]]:
+    """Return what builds and exports a model, each once: from changes of `tiny_spec` to the model and its ONNX folder.
+
+    All weights are drawn at random, so that no two are alike.
+    """
+    made: dict[object, tuple[LoadedModel, Path]] = {}
+
+    def export(*, int8: bool = False, **changes: object) -> tuple[LoadedModel, Path]:
+        from mt.onnx.export import export_onnx
+
+        key = (int8, *sorted(changes.items()))
+        if key not in made:
+            torch.manual_seed(1)
+            size = len(tokenizers.source)
+            spec = tiny_spec(source_vocabulary=size, target_vocabulary=size, **changes)
+            model = build_model(spec).eval()
+            for parameter in model.parameters():
+                parameter.data += 0.3 * torch.randn_like(parameter)
+            training = {"step": 7, "decoding": {"beam_size": 3}}
+            loaded = LoadedModel(model, spec, tokenizers, DecodingOptions(beam_size=3), training)
+            made[key] = loaded, tmp_path_factory.mktemp("exported") / "onnx"
+            export_onnx(made[key][1], loaded, int8=int8)
+        return made[key]
+
+    return export
