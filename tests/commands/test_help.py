@@ -14,6 +14,7 @@ HEAVY = {"torch", "sacrebleu", "matplotlib", "datasets"}
         ("average", "--output", HEAVY | {"numpy"}),
         ("evaluate", "--hypotheses", HEAVY),
         ("lexicon", "--shortlist", HEAVY | {"numpy"}),
+        ("export", "--int8", HEAVY | {"numpy", "onnx", "onnxruntime"}),
         ("sweep", "--output", HEAVY | {"numpy"}),
         ("translate", "--beam-size", HEAVY | {"numpy"}),
         ("score", "--summary", HEAVY | {"numpy"}),
