@@ -13,7 +13,6 @@ import typer
 from mt.commands._bulk import resumable_output
 from mt.commands._cli import STDIN, application, open_output, print_warning, read_lines, show_progress
 from mt.commands._loading import Loading, devices_of, numbers_of
-from mt.commands._requests import read_requests
 from mt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -223,6 +222,8 @@ def translate(
     settings = {**given, **vars(loading), "n_best": n_best, "json": as_json, "split": split, "window": window}
     settings |= {"exclude": exclude, "keep": keep, "file": file}
     del settings["processes"]
+    from mt.commands._requests import read_requests
+
     pictured: list[Hypothesis] = []
     with (
         resumable_output(output, settings=settings, resume=resume) as answers,
