@@ -21,9 +21,21 @@ from mt.errors import ConfigError, ModelFolderError
 from mt.search.options import DecodingOptions
 from mt.text.tokenizer import TokenizerPair
 
-__all__ = ["SPEC", "TRAINING", "PlainParts", "new_folder", "read_plain_parts", "read_settings", "write_plain_parts"]
+__all__ = [
+    "GRAPHS",
+    "SPEC",
+    "TRAINING",
+    "PlainParts",
+    "is_onnx_folder",
+    "new_folder",
+    "read_plain_parts",
+    "read_settings",
+    "write_plain_parts",
+]
 
 SPEC, TRAINING = "model.yaml", "training.json"
+GRAPHS = START, STEP, SHORTLIST_STEP = "start.onnx", "step.onnx", "shortlist_step.onnx"
+"""Of an ONNX model folder, see `mt.onnx`."""
 
 
 class PlainParts(NamedTuple):
@@ -51,6 +63,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         _replace(folder, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def is_onnx_folder(folder: str | Path) -> bool:
+    """Tell whether a folder is, or was meant to be, what mt-export wrote: for `load_onnx_model`, not `load_model`."""
+    return any((Path(folder) / name).exists() for name in GRAPHS)
 
 
 def write_plain_parts(

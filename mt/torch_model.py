@@ -1,5 +1,6 @@
 """A `Seq2Seq` as search sees models: NumPy in, one step at a time."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -8,11 +9,14 @@ from torch.nn import functional
 
 from mt.errors import ConfigError, did_you_mean
 from mt.model import Seq2Seq
+from mt.model_folder import load_model
 from mt.nn.attention import Memory
 from mt.nn.decoder import DecoderState
+from mt.search import DecodingOptions
 from mt.search.step import Ids
+from mt.text.tokenizer import TokenizerPair
 
-__all__ = ["TorchModel", "pick_device"]
+__all__ = ["TorchModel", "load_torch_model", "pick_device"]
 
 
 PRECISIONS = {"32": torch.float32, "bf16": torch.bfloat16}
@@ -102,3 +106,13 @@ def pick_device(name: str) -> torch.device:
         reason = str(error).split("\n")[0]
         raise ConfigError(f"device {name!r} cannot be used here ({reason}): try --device cpu") from error
     return device
+
+
+def load_torch_model(
+    folder: str | Path, *, device: str, precision: str, threads: int | None
+) -> tuple[TorchModel, TokenizerPair, DecodingOptions]:
+    """Load a model folder for search, with its tokenizers and decoding defaults; see `Translator.from_folder`."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    loaded = load_model(folder, device=pick_device(device))
+    return TorchModel(loaded.model, precision=precision), loaded.tokenizers, loaded.decoding

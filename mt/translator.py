@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mt.errors import ConfigError, ModelFolderError
+from mt.errors import ConfigError, ModelFolderError, did_you_mean
+from mt.folder import is_onnx_folder
 from mt.request import Request, constraints_of
 from mt.search import DecodingOptions, Hypothesis
 from mt.search.constraints import Constraints
@@ -27,6 +28,7 @@ __all__ = ["MAX_SOURCE_PIECES", "WINDOW", "Translator", "token_batches", "window
 
 MAX_SOURCE_PIECES = 1000
 WINDOW = 1000  # lines that are read ahead to find others of similar length
+BACKENDS = ("onnx", "torch")
 NOTHING = Hypothesis(ids=(), score=0.0, token_scores=(), attention=np.empty((0, 0)))
 
 logger = logging.getLogger(__name__)
@@ -52,9 +54,9 @@ class Translator:
     def __init__(
         self,
         model: Stepper[Any],
-        *,
         tokenizers: TokenizerPair,
         decoding: DecodingOptions,
+        *,
         shortlist: Shortlist | None = None,
         lexicon: Translations | None = None,
     ) -> None:
@@ -66,24 +68,47 @@ class Translator:
         self.spelling = Spelling(tokenizers.target.pieces(range(len(tokenizers.target))))
 
     @classmethod
-    def from_folder(cls, folder: str | Path, *, device: str = "cpu", precision: str = "32") -> "Translator":
-        """Load a model folder.
+    def from_folder(
+        cls,
+        folder: str | Path,
+        *,
+        backend: str | None = None,
+        int8: bool = False,
+        device: str = "cpu",
+        precision: str = "32",
+        threads: int | None = None,
+    ) -> "Translator":
+        """Load a model folder, or an ONNX model folder.
 
         Args:
-            folder: as mt-train leaves in runs/NAME/model.
-            device: cpu, cuda, cuda:1, mps, or auto for the best there is.
-            precision: 32, or bf16, which is faster where the processor knows it, and nearly as good.
+            folder: as mt-train leaves in runs/NAME/model, or as mt-export makes.
+            backend: torch, or onnx: ONNX Runtime, which is faster on a CPU and needs no torch. For it a model folder is
+                exported once, and the export kept in ~/.cache/mt/onnx. Unless given, what the folder is made for.
+            int8: whether weights have one byte, which is faster and nearly as good; takes the backend onnx.
+            device: cpu, cuda, cuda:1, mps, or auto for the best there is; of the backend torch.
+            precision: 32, or bf16, which is faster where the processor knows it; of the backend torch.
+            threads: of operations on the processor; as many as there are cores unless given.
 
         Raises:
             ModelFolderError: if the folder is missing, incomplete or damaged.
-            ConfigError: if there is no such device or precision.
+            ConfigError: if there is no such backend, device or precision, or these do not go together.
         """
-        from mt.model_folder import load_model
-        from mt.torch_model import TorchModel, pick_device
+        backend = backend or ("onnx" if int8 or is_onnx_folder(folder) else "torch")
+        if backend not in BACKENDS:
+            raise ConfigError(f"there is no backend {backend!r}. {did_you_mean(backend, BACKENDS)}")
+        if backend == "torch":
+            if int8:
+                raise ConfigError("weights of one byte take the backend onnx, not torch")
+            from mt.torch_model import load_torch_model
 
-        loaded = load_model(folder, device=pick_device(device))
-        model = TorchModel(loaded.model, precision=precision)
-        return cls(model, tokenizers=loaded.tokenizers, decoding=loaded.decoding)
+            return cls(*load_torch_model(folder, device=device, precision=precision, threads=threads))
+        if precision != "32" or device not in ("cpu", "auto"):
+            raise ConfigError(
+                f"the backend onnx runs on the processor, in 32 bits or int8: not with device {device}, precision {precision}"
+            )
+        from mt.onnx import load_or_export
+
+        return cls(*load_or_export(folder, int8=int8, threads=threads or 0))
 
     @classmethod
     def ensemble(

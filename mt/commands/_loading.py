@@ -21,7 +21,9 @@ class Loading:
         models: model folders; several translate together.
         weights: of the models, for several; equal unless given.
         combination: see `mt.search.ensemble.COMBINATIONS`.
-        precision: see `Translator.from_folder`.
+        backend: see `Translator.from_folder`.
+        int8: likewise.
+        precision: likewise.
         shortlist: a file, see `mt.search.shortlist`.
         lexicon: a file, see `mt.data.lexicon`.
         processes: that share the processor's cores.
@@ -30,6 +32,8 @@ class Loading:
     models: Sequence[str]
     weights: Sequence[float] | None = None
     combination: str = "log_linear"
+    backend: str | None = None
+    int8: bool = False
     precision: str = "32"
     shortlist: str | None = None
     lexicon: str | None = None
@@ -41,15 +45,22 @@ class Loading:
         Raises:
             MTError: if something cannot be loaded.
         """
-        import torch
-
         from mt.translator import Translator
 
         if self.weights is not None and len(self.models) == 1:
             raise ConfigError("--weights needs several models: give --model several times")
-        if self.processes > 1:
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // self.processes))
-        loaded = [Translator.from_folder(model, device=device, precision=self.precision) for model in self.models]
+        threads = None if self.processes == 1 else max(1, (os.cpu_count() or 1) // self.processes)
+        loaded = [
+            Translator.from_folder(
+                model,
+                backend=self.backend,
+                int8=self.int8,
+                device=device,
+                precision=self.precision,
+                threads=threads,
+            )
+            for model in self.models
+        ]
         translator = loaded[0]
         if len(loaded) > 1:
             translator = Translator.ensemble(loaded, weights=self.weights, combination=self.combination)

@@ -37,7 +37,8 @@ def export(
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise ConfigError(f"{output} exists already: remove it, or give another --output")
-    from mt.onnx import is_onnx_folder, require_packages
+    from mt.folder import is_onnx_folder
+    from mt.onnx import require_packages
 
     require_packages("onnx", "onnxruntime", "onnxscript")
     if is_onnx_folder(model):

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from torch.export import Dim
 
-from mt.folder import new_folder, write_plain_parts
+from mt.folder import SHORTLIST_STEP, START, STEP, new_folder, write_plain_parts
 from mt.model import Seq2Seq
 from mt.model_folder import LoadedModel
-from mt.onnx.folder import SHORTLIST_STEP, START, STEP, WEIGHTS, require_packages
+from mt.onnx.folder import WEIGHTS, require_packages
 from mt.onnx.graphs import StartGraph, StepGraph
 from mt.onnx.layers import ByteRows, Rows, exportable
 from mt.onnx.model import COVERAGE, MEMORY, OUTPUT_LAYER

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mt.errors import ConfigError, ModelFolderError
-from mt.folder import SPEC, TRAINING, read_plain_parts, read_settings
+from mt.folder import GRAPHS, SPEC, START, TRAINING, read_plain_parts, read_settings
 from mt.onnx.model import MEMORY, OUTPUT_LAYER, OnnxModel
 from mt.search.options import DecodingOptions
 from mt.text.tokenizer import TokenizerPair
@@ -14,10 +14,9 @@ from mt.text.tokenizer import TokenizerPair
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-__all__ = ["LoadedOnnxModel", "is_onnx_folder", "load_onnx_model", "require_packages"]
+__all__ = ["LoadedOnnxModel", "load_onnx_model", "require_packages"]
 
-START, STEP, SHORTLIST_STEP, WEIGHTS = "start.onnx", "step.onnx", "shortlist_step.onnx", "weights.bin"
-GRAPHS = (START, STEP, SHORTLIST_STEP)
+WEIGHTS = "weights.bin"
 EXPORT_AGAIN = "copy the folder again, or make it again with mt-export"
 
 
@@ -31,11 +30,6 @@ class LoadedOnnxModel:
     """How the model translates unless told otherwise."""
     training: dict[str, Any]
     """That of the model that was exported; `export` tells how."""
-
-
-def is_onnx_folder(folder: str | Path) -> bool:
-    """Tell whether a folder is, or was meant to be, what mt-export wrote: for `load_onnx_model`, not `load_model`."""
-    return any((Path(folder) / name).exists() for name in GRAPHS)
 
 
 def load_onnx_model(folder: str | Path, *, threads: int = 0) -> LoadedOnnxModel:

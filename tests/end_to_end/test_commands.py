@@ -189,7 +189,9 @@ def test_translating_into_head_ends_cleanly(model_folder, tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["translate", "score", "rerank", "evaluate", "average", "lexicon", "train", "sweep"])
+@pytest.mark.parametrize(
+    "command", ["translate", "score", "rerank", "evaluate", "average", "lexicon", "train", "sweep"]
+)
 def test_help_explains(command, tmp_path):
     done = mt(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mt.errors import ConfigError, ModelFolderError
+from mt.folder import is_onnx_folder
 from mt.onnx import folder as module
-from mt.onnx import is_onnx_folder, load_onnx_model
+from mt.onnx import load_onnx_model
 from mt.text.symbols import BOS
 from mt.translator import Translator
 
