@@ -9,8 +9,6 @@ from mt.search.step import Array, Floats, Ids, as_numpy
 
 __all__ = ["NextTokens"]
 
-BLOCK = 64  # columns of which the highest is found first
-
 
 class NextTokens:
     """Log-probabilities of the next token of N hypotheses, held where the model computed them.
@@ -108,29 +106,33 @@ class NextTokens:
 def _best_columns(values: NDArray[Any], count: int) -> tuple[Floats, Ids]:
     """Find the highest entries of each row, [N, count], without sorting the rest.
 
-    The count highest lie in the count blocks whose own highest are highest; finding these takes one fast pass.
+    The count highest lie in the count blocks whose own highest are highest; finding these takes one fast pass. What is
+    left to be searched is least where there are about as many blocks as candidates in the chosen ones.
     """
     N, V = values.shape
-    blocks = V // BLOCK
+    rows = np.arange(N)[:, None]
     if count == 1:
         columns = values.argmax(axis=1)[:, None]
-        return np.take_along_axis(values, columns, axis=1), columns
+        return values[rows, columns], columns
+    width = max(2, int((V / count) ** 0.5))
+    blocks = V // width
     if count >= blocks:
         return _sorted_best(values, np.broadcast_to(np.arange(V), (N, V)), count)
-    whole = values[:, : blocks * BLOCK].reshape(N, blocks, BLOCK)
-    chosen = np.argpartition(-whole.max(axis=2), count - 1, axis=1)[:, :count]
+    whole = values[:, : blocks * width].reshape(N, blocks, width)
+    chosen = np.argpartition(whole.max(axis=2), blocks - count, axis=1)[:, blocks - count :]
     chosen.sort(axis=1)
-    columns = (chosen[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(N, -1)
-    rest = np.broadcast_to(np.arange(blocks * BLOCK, V), (N, V - blocks * BLOCK))
+    columns = (chosen[:, :, None] * width + np.arange(width)).reshape(N, -1)
+    rest = np.broadcast_to(np.arange(blocks * width, V), (N, V - blocks * width))
     columns = np.concatenate([columns, rest], axis=1)
-    return _sorted_best(np.take_along_axis(values, columns, axis=1), columns, count)
+    return _sorted_best(values[rows, columns], columns, count)
 
 
 def _sorted_best(values: Floats, columns: Ids, count: int) -> tuple[Floats, Ids]:
     """Sort the count highest of each row of values: [N, M]; columns: [N, M] ascending."""
-    if count < values.shape[1]:
-        highest = np.argpartition(-values, count - 1, axis=1)[:, :count]
+    rows, M = np.arange(len(values))[:, None], values.shape[1]
+    if count < M:
+        highest = np.argpartition(values, M - count, axis=1)[:, M - count :]
         highest.sort(axis=1)
-        values, columns = np.take_along_axis(values, highest, axis=1), np.take_along_axis(columns, highest, axis=1)
+        values, columns = values[rows, highest], columns[rows, highest]
     order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(columns, order, axis=1)
+    return values[rows, order], columns[rows, order]

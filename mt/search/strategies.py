@@ -183,9 +183,8 @@ def best_of_sentence(scores: Floats, best: Floats, ids: Ids, count: int) -> Cand
     B, M = len(scores), best.shape[1]
     totals = (scores.reshape(-1, 1) + best).reshape(B, -1)
     order = np.argsort(-totals, axis=1, kind="stable")[:, :count]
-    return Candidates(
-        np.take_along_axis(totals, order, axis=1), order // M, np.take_along_axis(ids.reshape(B, -1), order, axis=1)
-    )
+    rows = np.arange(B)[:, None]
+    return Candidates(totals[rows, order], order // M, ids.reshape(B, -1)[rows, order])
 
 
 def proposals(candidates: Candidates, beam_size: int) -> Proposals:
