@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mt.averaging import average_models, kept_checkpoints
 from mt.errors import ModelFolderError
 from mt.model import build_model
 from mt.model_folder import load_model, save_model
+from mt.search import DecodingOptions
 from mt.text.tokenizer_training import TokenizerSettings, train_tokenizers
 from mt.translator import Translator
 
@@ -99,7 +101,7 @@ def test_the_folder_of_an_average_translates_and_tells_its_origin(make, tmp_path
         "averaged": [{"from": str(one), "step": 10}, {"from": str(two), "step": 20}],
         "data_fingerprint": "abc",
         "metric": None,
-        "decoding": decoding,
+        "decoding": asdict(DecodingOptions(**decoding)),
     }
     assert len(Translator.from_folder(folder).translate(SENTENCES[:2])) == 2
 

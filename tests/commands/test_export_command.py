@@ -59,7 +59,7 @@ def test_wrong_inputs(tmp_path):
 
 
 def test_a_place_that_cannot_be_written(model_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("mt.onnx.export._graphs", lambda *_: {})
+    monkeypatch.setattr("mt.onnx.export._graphs", lambda *_, **__: {})
     (tmp_path / "file").touch()
     message = fails("--model", model_folder, "--output", tmp_path / "file" / "onnx")
     assert message.startswith(f"{tmp_path}/file/onnx cannot be written: ")
