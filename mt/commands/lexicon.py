@@ -29,7 +29,7 @@ def lexicon(
         str | None, typer.Option(metavar="FILE", help="Write which target pieces each source piece may need; .npz.")
     ] = None,
     min_count: Annotated[int, typer.Option(min=1, help="Links that occur less often are left out.")] = 1,
-    per_source: Annotated[int, typer.Option(min=1, help="Target pieces for each source piece of a shortlist.")] = 30,
+    per_source: Annotated[int, typer.Option(min=1, help="Target pieces for each source piece of a shortlist.")] = 15,
     frequent: Annotated[int, typer.Option(min=0, help="Target pieces that every sentence may need.")] = 100,
     batch_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of either side read at once.", show_default="the model's")

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def load_or_export(
     exported = Path(folder)
     if not is_onnx_folder(folder):
         exported = _export(exported, int8=int8)
+    # ONNX Runtime does not know the variable by which everybody else is told
+    threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0] or 0)
     loaded = load_onnx_model(exported, threads=threads)
     if int8 and not loaded.training.get("export", {}).get("int8"):
         raise ConfigError(f"{folder} was exported without int8: give the model folder, or export it with --int8")

@@ -11,7 +11,7 @@ import typer
 from mt.errors import ConfigError
 from mt.model_folder import load_model
 from mtbench.contender import Contender
-from mtbench.models import kept_work, mt_model, peer_model
+from mtbench.models import kept_work, made_shortlist, mt_model, peer_model
 from mtbench.mt_decode import VARIANTS, mt_decode
 from mtbench.multiply_adds import count_decoding
 from mtbench.options import PEERS_FOLDER, PROJECT, choose, numbers, peers_in
@@ -30,6 +30,9 @@ def decoding(
     ],
     model: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="mt's model.", show_default="one is trained and kept")
+    ] = None,
+    shortlist: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of mt-lexicon.", show_default="made of the training part")
     ] = None,
     test: Annotated[str, typer.Option(help="Name of the sentences to translate.")] = "test_2016_flickr",
     sentences: Annotated[int, typer.Option(min=1, help="Only the first so many.", show_default="all")] = 10**9,
@@ -112,7 +115,9 @@ def decoding(
         )
         reference_tokens = task.tokens_of(references) / len(references)
         notes.append(f"{reference_tokens:.1f} tokens a sentence in the references")
-        commands = {variant: mt_decode(variant, model) for variant in ours} | commands
+        if any(VARIANTS[variant].shortlist for variant in ours):
+            shortlist = shortlist or made_shortlist(model, data=data, folder=folder, threads=threads)
+        commands = {variant: mt_decode(variant, model, shortlist or Path()) for variant in ours} | commands
         turns: dict[tuple[str, Setting], list[Turn]] = {}
 
         def records() -> list[Record]:

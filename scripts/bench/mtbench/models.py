@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mtbench.contender import ContenderFailed, contender_environment, last_words
 from mtbench.rounds import console
 from mtbench.work import LANGUAGES, PARTS, Work, peer_settings, prepare
 
-__all__ = ["kept_work", "mt_model", "peer_model"]
+__all__ = ["kept_work", "made_shortlist", "mt_model", "peer_model"]
 
 
 def kept_work(*, data: Path, vocabulary: int, folder: Path) -> Work:
@@ -66,6 +67,21 @@ def peer_model(work: Work, peer: str, python: Path, *, minutes: float, threads: 
     # written last: an interrupted training leaves no stamp, and is begun again
     stamp.write_text(json.dumps({"minutes": minutes, "settings": settings}) + "\n", encoding="utf-8")
     return minutes
+
+
+def made_shortlist(model: Path, *, data: Path, folder: Path, threads: int) -> Path:
+    """Return a shortlist for a model, which mt-lexicon makes of the training corpus.
+
+    Raises:
+        ContenderFailed: if it fails.
+    """
+    console.print("making the shortlist ...")
+    place = folder / "lexicon"
+    shortlist = place / "shortlist.npz"
+    corpus = [str((data / f"train.{language}.gz").resolve()) for language in LANGUAGES]
+    options = "--model", str(model.resolve()), "--shortlist", str(shortlist.resolve())
+    _run("mt-lexicon", [sys.executable, "-m", "mt.commands.lexicon", *corpus, *options], folder=place, threads=threads)
+    return shortlist.resolve()
 
 
 def _run(name: str, command: Sequence[str], *, folder: Path, threads: int) -> None:

@@ -1,25 +1,44 @@
-"""Translates with mt in turns: python -m mtbench.mt_decode VARIANT FOLDER."""
+"""Translates with mt in turns: python -m mtbench.mt_decode VARIANT FOLDER SHORTLIST."""
 
 import sys
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from mt.search.shortlist import Shortlist
 from mt.translator import Translator
 from mtbench.translating import by_length, take_turns
 
-__all__ = ["VARIANTS", "Counting", "mt_decode"]
+__all__ = ["VARIANTS", "Counting", "Variant", "mt_decode"]
 
 EVERYTHING = 10**9  # source tokens: the sentences of a call are one batch
 
 
-VARIANTS: dict[str, Callable[[str], Translator]] = {
-    "float32": Translator.from_folder,
-    "bf16": partial(Translator.from_folder, precision="bf16"),
+@dataclass(frozen=True)
+class Variant:
+    """A way to run a model of mt."""
+
+    backend: str = "torch"
+    precision: str = "32"
+    int8: bool = False
+    shortlist: bool = False
+
+    def load(self, folder: str, shortlist: str) -> Translator:
+        translator = Translator.from_folder(folder, backend=self.backend, precision=self.precision, int8=self.int8)
+        if self.shortlist:
+            translator.shortlist = Shortlist.load(shortlist, fingerprint=translator.tokenizers.fingerprint)
+        return translator
+
+
+VARIANTS = {
+    "float32": Variant(),
+    "bf16": Variant(precision="bf16"),
+    "onnx": Variant(backend="onnx"),
+    "onnx+shortlist": Variant(backend="onnx", shortlist=True),
+    "int8": Variant(backend="onnx", int8=True),
+    "int8+shortlist": Variant(backend="onnx", int8=True, shortlist=True),
 }
-"""By name: the model folder to what translates."""
 
 
 class Counting:
@@ -58,13 +77,13 @@ def _nothing() -> dict[str, int]:
     return dict.fromkeys(("sentences", "source_tokens", "rows", "looks", "logits"), 0)
 
 
-def mt_decode(variant: str, folder: Path) -> list[str]:
+def mt_decode(variant: str, folder: Path, shortlist: Path) -> list[str]:
     """Return the command that translates with a variant of the model in a folder."""
-    return [sys.executable, "-m", "mtbench.mt_decode", variant, str(folder.resolve())]
+    return [sys.executable, "-m", "mtbench.mt_decode", variant, str(folder.resolve()), str(shortlist)]
 
 
-def main(variant: str, folder: str) -> None:
-    translator = VARIANTS[variant](folder)
+def main(variant: str, folder: str, shortlist: str) -> None:
+    translator = VARIANTS[variant].load(folder, shortlist)
     counting = Counting(translator.model)
 
     def translate(texts: list[str], beam: int) -> list[str]:
