@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,10 @@ class Translator:
         backend = backend or ("onnx" if int8 or is_onnx_folder(folder) else "torch")
         if backend not in BACKENDS:
             raise ConfigError(f"there is no backend {backend!r}. {did_you_mean(backend, BACKENDS)}")
+        if find_spec("torch") is None and not is_onnx_folder(folder):
+            raise ConfigError(
+                f"{folder} needs PyTorch, which is not installed here: give a folder that mt-export has made"
+            )
         if backend == "torch":
             if int8:
                 raise ConfigError("weights of one byte take the backend onnx, not torch")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mt import translator as module
 from mt.errors import ConfigError, ModelFolderError
 from mt.onnx.model import OnnxModel
 from mt.translator import Translator
@@ -46,3 +47,13 @@ def test_int8_is_another_export_and_an_export_stays_what_it_is(model_folder, hom
 def test_a_wrong_folder_is_named(tmp_path):
     with pytest.raises(ModelFolderError, match="nowhere is not a folder"):
         Translator.from_folder(tmp_path / "nowhere", backend="onnx")
+
+
+def test_without_torch_only_exports_can_be_loaded(model_folder, monkeypatch):
+    find_spec = module.find_spec
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    for options in ({}, {"backend": "onnx"}, {"int8": True}):
+        with pytest.raises(
+            ConfigError, match="needs PyTorch, which is not installed here: give a folder that mt-export"
+        ):
+            Translator.from_folder(model_folder, **options)
