@@ -74,6 +74,14 @@ class Loading:
             translator.lexicon = Lexicon.load(self.lexicon)
         return translator
 
+    def prepare(self) -> None:
+        """Do once what every process would otherwise do for itself."""
+        if self.int8 or self.backend == "onnx":
+            from mt.onnx import exported_folder
+
+            for model in self.models:
+                exported_folder(model, int8=self.int8)
+
 
 def devices_of(device: str, processes: int) -> list[str]:
     """Return the device of each process: the processor for all, or cuda:0, cuda:1 and so on."""

@@ -273,6 +273,7 @@ def _translator(loading: Loading, device: str, processes: int) -> "StreamTransla
         return loading(device)
     from mt.parallel import ParallelTranslator
 
+    loading.prepare()
     return ParallelTranslator(loading, devices_of(device, processes))
 
 

@@ -8,8 +8,8 @@ ONNX MODEL FOLDER/
 └── weights.bin                         what the three graphs compute with, each matrix once
 """
 
-from mt.onnx.cached import load_or_export
+from mt.onnx.cached import exported_folder, load_or_export
 from mt.onnx.folder import LoadedOnnxModel, load_onnx_model, require_packages
 from mt.onnx.model import OnnxModel
 
-__all__ = ["LoadedOnnxModel", "OnnxModel", "load_onnx_model", "load_or_export", "require_packages"]
+__all__ = ["LoadedOnnxModel", "OnnxModel", "exported_folder", "load_onnx_model", "load_or_export", "require_packages"]

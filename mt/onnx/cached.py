@@ -13,7 +13,7 @@ from mt.onnx.model import OnnxModel
 from mt.search.options import DecodingOptions
 from mt.text.tokenizer import TokenizerPair
 
-__all__ = ["load_or_export"]
+__all__ = ["exported_folder", "load_or_export"]
 
 CACHE = Path("~/.cache/mt/onnx")
 
@@ -25,15 +25,11 @@ def load_or_export(
 ) -> tuple[OnnxModel, TokenizerPair, DecodingOptions]:
     """Load an ONNX model folder, or the export of a model folder; see `Translator.from_folder`.
 
-    An export goes by the content of the folder and the version of `mt`. Making it takes torch and some seconds.
-
     Raises:
         ModelFolderError: if a folder is missing, incomplete or damaged.
         ConfigError: if packages are not installed, or int8 is asked of a folder that was exported without.
     """
-    exported = Path(folder)
-    if not is_onnx_folder(folder):
-        exported = _export(exported, int8=int8)
+    exported = exported_folder(folder, int8=int8)
     # ONNX Runtime does not know the variable by which everybody else is told
     threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0").split(",")[0] or 0)
     loaded = load_onnx_model(exported, threads=threads)
@@ -42,7 +38,18 @@ def load_or_export(
     return loaded.model, loaded.tokenizers, loaded.decoding
 
 
-def _export(folder: Path, *, int8: bool) -> Path:
+def exported_folder(folder: str | Path, *, int8: bool) -> Path:
+    """Return a folder that was exported, or the export of a model folder, which is made unless it is there.
+
+    It goes by the content of the folder and the version of `mt`. Making it takes torch and some seconds.
+
+    Raises:
+        ModelFolderError: if the folder is missing, incomplete or damaged.
+        ConfigError: if packages are not installed.
+    """
+    folder = Path(folder)
+    if is_onnx_folder(folder):
+        return folder
     place = CACHE.expanduser() / f"{_digest(folder)}{'-int8' if int8 else ''}"
     if not place.is_dir():
         from mt.model_folder import load_model  # loads torch
