@@ -107,7 +107,8 @@ def _best_columns(values: NDArray[Any], count: int) -> tuple[Floats, Ids]:
     """Find the highest entries of each row, [N, count], without sorting the rest.
 
     The count highest lie in the count blocks whose own highest are highest; finding these takes one fast pass. What is
-    left to be searched is least where there are about as many blocks as candidates in the chosen ones.
+    left to be searched is least where there are about as many blocks as candidates in the chosen ones. A block has
+    every so many-th column, so that the pass compares whole stretches of memory with each other.
     """
     N, V = values.shape
     rows = np.arange(N)[:, None]
@@ -118,21 +119,19 @@ def _best_columns(values: NDArray[Any], count: int) -> tuple[Floats, Ids]:
     blocks = V // width
     if count >= blocks:
         return _sorted_best(values, np.broadcast_to(np.arange(V), (N, V)), count)
-    whole = values[:, : blocks * width].reshape(N, blocks, width)
-    chosen = np.argpartition(whole.max(axis=2), blocks - count, axis=1)[:, blocks - count :]
-    chosen.sort(axis=1)
-    columns = (chosen[:, :, None] * width + np.arange(width)).reshape(N, -1)
+    whole = values[:, : blocks * width].reshape(N, width, blocks)
+    chosen = np.argpartition(whole.max(axis=1), blocks - count, axis=1)[:, blocks - count :]
+    columns = (chosen[:, :, None] + blocks * np.arange(width)).reshape(N, -1)
     rest = np.broadcast_to(np.arange(blocks * width, V), (N, V - blocks * width))
     columns = np.concatenate([columns, rest], axis=1)
     return _sorted_best(values[rows, columns], columns, count)
 
 
 def _sorted_best(values: Floats, columns: Ids, count: int) -> tuple[Floats, Ids]:
-    """Sort the count highest of each row of values: [N, M]; columns: [N, M] ascending."""
+    """Sort the count highest of each row of values: [N, M], which are those of columns: [N, M]."""
     rows, M = np.arange(len(values))[:, None], values.shape[1]
     if count < M:
         highest = np.argpartition(values, M - count, axis=1)[:, M - count :]
-        highest.sort(axis=1)
         values, columns = values[rows, highest], columns[rows, highest]
-    order = np.argsort(-values, axis=1, kind="stable")
+    order = np.lexsort((columns, -values), axis=1)
     return values[rows, order], columns[rows, order]
