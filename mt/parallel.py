@@ -1,7 +1,9 @@
 """Translation shared out among processes, in order."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -62,13 +64,22 @@ class ParallelTranslator:
 
 
 def _start(load: Callable[[str], Translator], places: Any) -> None:
-    """Load the model in a new process, which leaves Ctrl-C to the one that started it."""
+    """Load the model in a new process, which leaves Ctrl-C to the one that started it, and does not outlive it."""
     global _translator
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _translator = load(places.get())
     except MTError as error:  # raised here it would just break the pool
         _translator = error
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that started this one has died, as by SIGKILL, and end then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _translate(requests: list[Request], first: int, **options: Any) -> list[list[Hypothesis]]:

@@ -1,5 +1,9 @@
 """Translation shared out among processes."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,46 @@ def test_what_cannot_be_loaded_is_reported():
     parallel = ParallelTranslator(Loading(models=["nowhere"]), ["cpu", "cpu"])
     with pytest.raises(ModelFolderError, match="nowhere is not a folder"):
         [*parallel.translate_n_best(TEXTS, n_best=1)]
+
+
+CHILD = """
+import sys, time
+from mt.commands._loading import Loading
+from mt.parallel import ParallelTranslator
+if __name__ == "__main__":
+    parallel = ParallelTranslator(Loading(models=sys.argv[1:], processes=2), ["cpu", "cpu"])
+    found = parallel.translate_n_best((f"Dog {n}." for n in range(10**9)), n_best=1, window=1)
+    next(found)
+    print(*parallel._pool._processes, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_processes_do_not_outlive_a_killed_parent(model_folder: Path, tmp_path: Path):
+    (tmp_path / "child.py").write_text(CHILD)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "child.py"), str(model_folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    workers = [int(number) for number in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        if not any(map(is_alive, workers)):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"processes {workers} are still there")
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_devices():
