@@ -14,7 +14,8 @@ from typing import Any
 from mt.errors import MTError
 from mt.request import Request
 from mt.search import Hypothesis
-from mt.translator import WINDOW, Translator, windows
+from mt.translator import Translator
+from mt.windows import WINDOW, windows
 
 __all__ = ["ParallelTranslator"]
 

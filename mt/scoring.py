@@ -19,7 +19,8 @@ from mt.model_folder import LoadedModel, load_model
 from mt.search import Ranking
 from mt.text.symbols import BOS, EOS, PAD
 from mt.torch_model import pick_device
-from mt.translator import MAX_SOURCE_PIECES, WINDOW, token_batches
+from mt.translator import MAX_SOURCE_PIECES
+from mt.windows import WINDOW, token_batches
 
 __all__ = ["MAX_TARGET_PIECES", "Score", "Scorer"]
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,14 @@ from mt.search.shortlist import Shortlist
 from mt.search.spelling import Spelling
 from mt.search.step import Ids, Stepper
 from mt.text.alignment import word_alignment
-from mt.text.symbols import EOS, PAD, UNK
+from mt.text.symbols import EOS, UNK
 from mt.text.tokenizer import TokenizerPair
 from mt.text.unknown import Translations, replace_unknown
+from mt.windows import WINDOW, padded, token_batches, windows
 
-__all__ = ["MAX_SOURCE_PIECES", "WINDOW", "Translator", "token_batches", "windows"]
+__all__ = ["MAX_SOURCE_PIECES", "Translator"]
 
 MAX_SOURCE_PIECES = 1000
-WINDOW = 1000  # lines that are read ahead to find others of similar length
 BACKENDS = ("onnx", "torch")
 NOTHING = Hypothesis(ids=(), score=0.0, token_scores=(), attention=np.empty((0, 0)))
 
@@ -198,7 +197,7 @@ class Translator:
         constraints = [self._constraints(request, number) for number, request in enumerate(requests, start=first)]
         found = [[NOTHING]] * len(sources)
         for places in token_batches([len(ids) for ids in sources], searcher.options.batch_tokens):
-            src, src_lengths = _padded([[*sources[place], EOS] for place in places])
+            src, src_lengths = padded([[*sources[place], EOS] for place in places])
             hypotheses = searcher.search(
                 src,
                 src_lengths,
@@ -271,36 +270,3 @@ class Translator:
             pieces=tuple(self.tokenizers.target.pieces(hypothesis.ids)),
             source_pieces=tuple(self.tokenizers.source.pieces(source)),
         )
-
-
-def windows(lines: Iterable[str | Request], window: int, first: int) -> Iterator[tuple[int, list[Request]]]:
-    """Yield so many lines at a time as requests, with the number of the first of them."""
-    lines = iter(lines)
-    for number in count(first, window):
-        read = [line if isinstance(line, Request) else Request(text=line) for line in islice(lines, window)]
-        if not read:
-            return
-        yield number, read
-
-
-def token_batches(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Group the places of non-empty sentences, longest first, so that each group padded fits into batch_tokens."""
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if not lengths[place]:
-            continue
-        if batch and (len(batch) + 1) * (lengths[batch[0]] + 1) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
-
-
-def _padded(rows: list[list[int]]) -> tuple[Ids, Ids]:
-    """Stack rows of token ids into [B, longest], filled up with PAD; return their lengths too."""
-    lengths = np.array([len(row) for row in rows])
-    padded = np.full((len(rows), lengths.max()), PAD)
-    for row, ids in zip(padded, rows, strict=True):
-        row[: len(ids)] = ids
-    return padded, lengths

@@ -12,7 +12,7 @@ FLOORS = [
     {"mt.model", "mt.data", "mt.search"},
     {"mt.folder", "mt.request"},
     {"mt.model_folder"},
-    {"mt.averaging", "mt.onnx", "mt.torch_model"},
+    {"mt.averaging", "mt.onnx", "mt.torch_model", "mt.windows"},
     {"mt.translator"},
     {"mt.paragraphs", "mt.parallel", "mt.scoring"},
     {"mt.training", "mt.pictures"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mt.commands import _options as options
 from mt.commands._bulk import resumable_output
 from mt.commands._cli import STDIN, application, open_output, print_warning, read_lines, show_progress
 from mt.commands._loading import Loading, devices_of, numbers_of
@@ -23,10 +24,7 @@ __all__ = ["app", "main"]
 
 PICTURED = 5  # sentences of an attention picture
 
-SEARCH, SAMPLING, CONTENT, OUTPUT, SPEED = (
-    {"rich_help_panel": panel} for panel in ("Search", "Sampling", "What translations contain", "Output", "Speed")
-)
-MODELS = "the model's"
+CONTENT, OUTPUT, SPEED = ({"rich_help_panel": panel} for panel in ("What translations contain", "Output", "Speed"))
 
 
 def translate(
@@ -37,52 +35,22 @@ def translate(
         ),
     ],
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="Text, one sentence per line.")] = STDIN,
-    beam_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Hypotheses followed at a time; 1 is greedy.", show_default=MODELS, **SEARCH),
-    ] = None,
-    length_penalty: Annotated[
-        float | None, typer.Option(min=0.0, help="Strength of the normalisation.", show_default=MODELS, **SEARCH)
-    ] = None,
-    length_normalisation: Annotated[
-        str | None, typer.Option(help="none, average, gnmt or reward.", show_default=MODELS, **SEARCH)
-    ] = None,
-    coverage_penalty: Annotated[
-        float | None, typer.Option(min=0.0, help="Cost of source words not looked at.", show_default=MODELS, **SEARCH)
-    ] = None,
-    min_length: Annotated[int | None, typer.Option(min=0, help="Fewest tokens.", show_default=MODELS, **SEARCH)] = None,
-    max_length: Annotated[
-        int | None, typer.Option(min=0, help="Most tokens; 0: by the source.", show_default=MODELS, **SEARCH)
-    ] = None,
-    max_length_ratio: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="Most tokens per source token, beside 20.", show_default=MODELS, **SEARCH),
-    ] = None,
-    beam_groups: Annotated[
-        int | None, typer.Option(min=1, help="Groups of a diverse beam.", show_default=MODELS, **SEARCH)
-    ] = None,
-    diversity: Annotated[
-        float | None, typer.Option(min=0.0, help="How much groups avoid each other.", show_default=MODELS, **SEARCH)
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Of an ensemble's models, such as 2,1.", show_default="equal", **SEARCH)
-    ] = None,
-    combination: Annotated[
-        str, typer.Option(help="Of an ensemble: log_linear or arithmetic.", **SEARCH)
-    ] = "log_linear",
-    sample: Annotated[
-        bool | None, typer.Option("--sample", help="Draw translations at random.", show_default=False, **SAMPLING)
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Lower is more predictable.", show_default=MODELS, **SAMPLING)
-    ] = None,
-    top_k: Annotated[
-        int | None, typer.Option(min=0, help="Among so many likeliest tokens.", show_default=MODELS, **SAMPLING)
-    ] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Among the likeliest with this probability.", show_default=MODELS, **SAMPLING)
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the draws.", show_default=MODELS, **SAMPLING)] = None,
+    beam_size: options.BeamSize = None,
+    length_penalty: options.LengthPenalty = None,
+    length_normalisation: options.LengthNormalisation = None,
+    coverage_penalty: options.CoveragePenalty = None,
+    min_length: options.MinLength = None,
+    max_length: options.MaxLength = None,
+    max_length_ratio: options.MaxLengthRatio = None,
+    beam_groups: options.BeamGroups = None,
+    diversity: options.Diversity = None,
+    weights: options.Weights = None,
+    combination: options.Combination = "log_linear",
+    sample: options.Sample = None,
+    temperature: options.Temperature = None,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    seed: options.Seed = None,
     json_input: Annotated[
         bool,
         typer.Option(
@@ -101,10 +69,10 @@ def translate(
     ] = None,
     no_repeat_ngram: Annotated[
         int | None,
-        typer.Option(min=0, help="No so many tokens twice in a translation.", show_default=MODELS, **CONTENT),
+        typer.Option(min=0, help="No so many tokens twice in a translation.", show_default=options.MODELS, **CONTENT),
     ] = None,
     repetition_penalty: Annotated[
-        float | None, typer.Option(min=1.0, help="Of tokens used before.", show_default=MODELS, **CONTENT)
+        float | None, typer.Option(min=1.0, help="Of tokens used before.", show_default=options.MODELS, **CONTENT)
     ] = None,
     suppress_unknown: Annotated[
         bool | None, typer.Option("--suppress-unknown", help="Make no unknown token.", show_default=False, **CONTENT)
@@ -171,7 +139,7 @@ def translate(
         typer.Option(metavar="FILE", help="Choose among likely tokens only, see mt-lexicon.", **SPEED),
     ] = None,
     batch_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Source tokens translated at once.", show_default=MODELS, **SPEED)
+        int | None, typer.Option(min=1, help="Source tokens translated at once.", show_default=options.MODELS, **SPEED)
     ] = None,
     window: Annotated[
         int, typer.Option(min=1, help="Lines read ahead and sorted by length; 1 answers every line at once.", **SPEED)
