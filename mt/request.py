@@ -24,6 +24,8 @@ class Request:
     """Words or phrases that the translation contains."""
     exclude: Sequence[str] = ()
     """Words or phrases that it does not contain."""
+    keep: Sequence[str] = ()
+    """Parts of the source that it contains as they are, as far as the model can write them."""
 
 
 def constraints_of(request: Request, tokenizer: Tokenizer, spelling: Spelling) -> Constraints:
@@ -35,7 +37,7 @@ def constraints_of(request: Request, tokenizer: Tokenizer, spelling: Spelling) -
         spelling: of its pieces.
 
     Raises:
-        ConfigError: if the tokenizer has no pieces for what is asked.
+        ConfigError: if the tokenizer has no pieces for a prefix or for what must be included.
     """
     prefix = tokenizer.spelling(request.prefix)
     if prefix and request.prefix[-1].isspace():
@@ -48,5 +50,6 @@ def constraints_of(request: Request, tokenizer: Tokenizer, spelling: Spelling) -
     for phrase, ids in zip((phrase for phrase in request.include if phrase.strip()), include, strict=True):
         if UNK in ids:
             raise ConfigError(f"{phrase!r} cannot be included: it has characters that the model cannot write")
+    include += tuple(tuple(ids) for ids in tokenizer.encode(request.keep) if ids and UNK not in ids)
     exclude = tuple(text.removeprefix("▁") for phrase in request.exclude if (text := tokenizer.spelling(phrase)))
     return Constraints(prefix=prefix, include=include, exclude=exclude)

@@ -226,7 +226,7 @@ class Translator:
         return sources
 
     def _constraints(self, request: Request, number: int) -> Constraints:
-        if not (request.prefix or request.include or request.exclude):
+        if not (request.prefix or request.include or request.exclude or request.keep):
             return Constraints()
         try:
             return constraints_of(request, self.tokenizers.target, self.spelling)
@@ -256,9 +256,9 @@ class Translator:
 
     def _explain_nothing(self, request: Request, number: int) -> None:
         """Raise the error for a line that has no translation."""
-        if request.prefix or request.include or request.exclude:
+        if request.prefix or request.include or request.exclude or request.keep:
             raise ConfigError(
-                f"line {number} has no translation that begins with {request.prefix!r}, contains {[*request.include]} and "
+                f"line {number} has no translation that begins with {request.prefix!r}, contains {[*request.include, *request.keep]} and "
                 f"does not contain {[*request.exclude]}: these contradict each other, or the length allowed"
             )
         raise ModelFolderError("the model's weights are not finite numbers: its training has failed")

@@ -34,7 +34,7 @@ def read_requests(
         if keep:
             from mt.text.verbatim import find_verbatim
 
-            request = replace(request, include=[*request.include, *find_verbatim(request.text, keep)])
+            request = replace(request, keep=[*request.keep, *find_verbatim(request.text, keep)])
         yield request
 
 

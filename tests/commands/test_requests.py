@@ -24,7 +24,7 @@ def test_objects_say_what_translations_are_like():
 
 def test_options_add_to_every_line():
     (request,) = requests('{"text": "See http://a.b/c.", "exclude": ["x"]}', as_json=True, exclude=["y"], keep=["url"])
-    assert request == Request(text="See http://a.b/c.", include=["http://a.b/c"], exclude=["x", "y"])
+    assert request == Request(text="See http://a.b/c.", keep=["http://a.b/c"], exclude=["x", "y"])
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,12 @@ def test_characters_that_nobody_can_write_are_reported(pairs):
         machine.translate([Request(text="der", include=["Жук"])])
 
 
+def test_what_is_kept_is_kept_as_far_as_it_can_be_written(pairs):
+    machine = translator(pairs["char"], 1)
+    (found,) = machine.translate([Request(text="der", keep=["Hund", "Жук"])])
+    assert has(found.text, "Hund")
+
+
 def test_spelling():
     spelling = Spelling(
         ["<pad>", "<unk>", "<s>", "</s>", "▁H", "▁Hund", "▁Hunde", "und", "u", "n", "d", ".", "<0x41>", "▁", "d▁H"]
