@@ -30,7 +30,7 @@ class ConstrainedBeam:
     def propose(self, live: Live, tokens: NextTokens) -> Proposals:
         """See `mt.search.strategies.Strategy`."""
         K = live.scores.shape[1]
-        best, ids = tokens.best(2 * self.beam_size)
+        best, ids = tokens.best(self.beam_size + 1)
         ordinary = best_of_sentence(live.scores, best, ids, 2 * self.beam_size)
         lists: list[list[tuple[float, int, int]]] = []
         for place, sentence in enumerate(live.sentences.tolist()):

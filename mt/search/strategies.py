@@ -70,8 +70,8 @@ class Beam:
 
     def propose(self, live: Live, tokens: NextTokens) -> Proposals:
         """See `Strategy`."""
-        # each hypothesis has one continuation by EOS, so that twice the beam always holds a beam of others
-        best, ids = tokens.best(2 * self.beam_size)
+        # one of a hypothesis' best tokens may be EOS: one more than the beam has room for leaves enough to go on with
+        best, ids = tokens.best(self.beam_size + 1)
         return proposals(best_of_sentence(live.scores, best, ids, 2 * self.beam_size), self.beam_size)
 
 
@@ -101,7 +101,7 @@ class DiverseBeam:
         rows = np.arange(B * K).reshape(B, K)
         for group in range(self.groups):
             places = np.arange(K)[group * each :][:each] if K > 1 else np.arange(1)  # at first all continue one
-            best, ids = tokens.best(2 * each)
+            best, ids = tokens.best(each + 1)
             own = rows[:, places].ravel()
             candidates = best_of_sentence(live.scores[:, places], best[own], ids[own], 2 * each)
             candidates = candidates._replace(origins=candidates.origins + places[0])
@@ -178,7 +178,7 @@ def best_of_sentence(scores: Floats, best: Floats, ids: Ids, count: int) -> Cand
         scores: of the hypotheses so far, [B, K].
         best: log-probabilities of the best tokens of each hypothesis, [B * K, M].
         ids: of these tokens, [B * K, M].
-        count: of continuations, at most M.
+        count: of continuations, as far as there are so many.
     """
     B, M = len(scores), best.shape[1]
     totals = (scores.reshape(-1, 1) + best).reshape(B, -1)
