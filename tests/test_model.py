@@ -6,6 +6,7 @@ from conftest import tiny_spec
 
 from mt.errors import ConfigError
 from mt.model import ModelSpec, build_model
+from mt.torch_model import TorchModel
 
 
 def test_spec_survives_plain_data():
@@ -123,9 +124,10 @@ def test_forced_says_what_step_would_say(batch, decoder):
     tgt_in = torch.tensor([[2, 4, 5], [2, 6, 0], [2, 0, 0]])
     tgt_out = torch.tensor([[4, 5, 3], [6, 3, 0], [3, 0, 0]])
     forced = model.forced(src, lengths, tgt_in, tgt_out)
-    state = model.start(src, lengths)
+    stepper = TorchModel(model)
+    state = stepper.start(src.numpy(), lengths.numpy())
     for t in range(3):
-        step = model.step(tgt_in[:, t], state)
+        step = stepper.step(tgt_in[:, t].numpy(), state)
         real = tgt_out[:, t] != 0
         expected = step.log_probs.gather(1, tgt_out[:, t : t + 1])[:, 0]
         torch.testing.assert_close(forced.log_probs[real, t], expected[real], rtol=1e-12, atol=1e-12)

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from mt.errors import ConfigError, TrainingError
 from mt.evaluation.metrics import score_corpus
 from mt.model_folder import load_model
 from mt.scoring import Scorer
+from mt.search import DecodingOptions
 from mt.training import callbacks
 from mt.training.module import TranslationModule
 from mt.translator import Translator
@@ -154,7 +156,7 @@ def test_what_a_run_leaves(run):
     record = json.loads((folder / "model" / "training.json").read_text())
     assert record["metric"]["name"] == "validation/bleu"
     assert record["metric"]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
-    assert record["decoding"] == {"beam_size": 5, "length_penalty": 1.0, "batch_tokens": 1024}
+    assert record["decoding"] == asdict(DecodingOptions())
     assert {"mt", "torch", "pytorch-lightning", "sentencepiece"} == set(record["versions"])
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["steps"] == 14
