@@ -1,16 +1,15 @@
 """`mt-translate`: raw text in, raw text out, line by line, any amount of it."""
 
-import json
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mt.commands import _options as options
+from mt.commands._answers import alignment, formatted
 from mt.commands._bulk import resumable_output
 from mt.commands._cli import STDIN, application, open_output, print_warning, read_lines, show_progress
 from mt.commands._loading import Loading, devices_of, numbers_of
@@ -199,7 +198,7 @@ def translate(
         check_picture_path(attention, ATTENTION_KINDS)
     given = {name: value for name, value in changes.items() if value is not None}
     settings = {**given, **vars(loading), "n_best": n_best, "json": as_json, "split": split, "window": window}
-    settings |= {"exclude": exclude, "keep": keep, "file": file}
+    settings |= {"exclude": exclude, "keep": keep, "json_input": json_input, "file": file}
     del settings["processes"]
     from mt.commands._requests import read_requests
 
@@ -225,9 +224,9 @@ def translate(
         else:
             found = translator.translate_n_best(requests, n_best=n_best, window=window, first=first, **given)
         for hypotheses in show_progress(found, doing="translated", shown=output is not None, done=answers.done):
-            answers.write(_formatted(answers.done + 1, hypotheses, as_json=as_json, n_best=n_best))
+            answers.write(formatted(answers.done + 1, hypotheses, as_json=as_json, n_best=n_best))
             if links is not None:
-                links.write(_alignment(hypotheses[0]) + "\n")
+                links.write(alignment(hypotheses[0]) + "\n")
             if attention is not None and hypotheses[0].pieces and len(pictured) < PICTURED:
                 pictured.append(hypotheses[0])
             if answers.done % window == 0:
@@ -243,35 +242,6 @@ def _translator(loading: Loading, device: str, processes: int) -> "StreamTransla
 
     loading.prepare()
     return ParallelTranslator(loading, devices_of(device, processes))
-
-
-def _formatted(number: int, hypotheses: "list[Hypothesis]", *, as_json: bool, n_best: int) -> Iterator[str]:
-    """Yield the lines of output for one line of input; several hypotheses without n_best are those of sentences."""
-    if as_json:
-        yield json.dumps({"line": number, "hypotheses": [_plain(one) for one in hypotheses]}, ensure_ascii=False)
-    elif n_best == 1:
-        yield " ".join(one.text for one in hypotheses)
-    else:
-        for one in hypotheses:
-            yield f"{number} ||| {one.text} ||| {one.score:.4f}"
-
-
-def _plain(hypothesis: "Hypothesis") -> dict[str, Any]:
-    return {
-        "text": hypothesis.text,
-        "score": round(hypothesis.score, 6),
-        "pieces": hypothesis.pieces,
-        "token_scores": [round(score, 6) for score in hypothesis.token_scores],
-        "alignment": _alignment(hypothesis),
-    }
-
-
-def _alignment(hypothesis: "Hypothesis") -> str:
-    from mt.text.alignment import format_pharaoh, word_alignment
-
-    if not hypothesis.pieces:
-        return ""
-    return format_pharaoh(word_alignment(hypothesis.attention, hypothesis.source_pieces, hypothesis.pieces))
 
 
 def _draw(hypotheses: "list[Hypothesis]", path: Path) -> None:
