@@ -11,8 +11,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from mt.errors import DataError, ModelFolderError
 from mt.model_folder import LoadedModel, load_model
@@ -20,7 +18,7 @@ from mt.search import Ranking
 from mt.text.symbols import BOS, EOS, PAD
 from mt.torch_model import pick_device
 from mt.translator import MAX_SOURCE_PIECES
-from mt.windows import WINDOW, token_batches
+from mt.windows import WINDOW, padded, token_batches
 
 __all__ = ["MAX_TARGET_PIECES", "Score", "Scorer"]
 
@@ -184,11 +182,11 @@ class Scorer:
     @torch.inference_mode()
     def _score_batch(self, sources: list[Ids], targets: list[Ids], with_attention: bool) -> list[Score]:
         device = self.model.output.weight.device
+        src, src_lengths = padded([[*ids, EOS] for ids in sources])
+        tgt_in, _ = padded([[BOS, *ids] for ids in targets])
+        tgt_out, _ = padded([[*ids, EOS] for ids in targets])
         forced = self.model.forced(
-            _padded([[*ids, EOS] for ids in sources]).to(device),
-            torch.tensor([len(ids) + 1 for ids in sources], device=device),
-            _padded([[BOS, *ids] for ids in targets]).to(device),
-            _padded([[*ids, EOS] for ids in targets]).to(device),
+            *(torch.from_numpy(part).to(device) for part in (src, src_lengths, tgt_in, tgt_out)),
         )
         if not forced.log_probs.isfinite().all():
             raise ModelFolderError("the model's weights are not finite numbers: its training has failed")
@@ -205,11 +203,6 @@ class Scorer:
             )
             for row, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]
-
-
-def _padded(rows: list[Ids]) -> Tensor:
-    """Stack rows of token ids into [B, longest], filled up with PAD."""
-    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=PAD)
 
 
 def _cut(rows: list[Ids], longest: int, side: str, first: int) -> None:

@@ -10,7 +10,7 @@ from mt.errors import ConfigError
 if TYPE_CHECKING:
     from mt.translator import Translator
 
-__all__ = ["Loading", "devices_of"]
+__all__ = ["Loading", "devices_of", "numbers_of"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,6 @@ class NextTokens:
         self._given = self._changed
         self._vocabulary = vocabulary
 
-    def __len__(self) -> int:
-        """Return N."""
-        return len(self._changed)
-
     @property
     def vocabulary_size(self) -> int:
         """The number of ids to choose from."""

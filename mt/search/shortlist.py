@@ -3,8 +3,7 @@
 import os
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from mt.errors import ModelFolderError
 from mt.text.symbols import BOS, EOS, PAD, UNK
 
-__all__ = ["Candidates", "Shortlist", "most_frequent"]
+__all__ = ["Candidates", "Shortlist"]
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile, zlib.error)
 
@@ -81,7 +80,7 @@ class Shortlist:
             lexicon: of pieces; targets that are no pieces of this vocabulary are passed over.
             source_pieces: the piece of each source id, V_src of them.
             target_pieces: the piece of each target id.
-            frequent: target ids that are always in, see `most_frequent`, [F].
+            frequent: target ids that are always in, [F].
             per_source: how many targets to take of each source piece, the likeliest.
             fingerprint: see `Shortlist`.
         """
@@ -148,17 +147,3 @@ class Shortlist:
                 "make a shortlist with this model"
             )
         return shortlist
-
-
-def most_frequent(rows: Iterable[Iterable[int]], n: int) -> NDArray[np.int64]:
-    """Return the n most frequent ids of a text, sorted, or as many as occur; of equally frequent ones the lower.
-
-    Args:
-        rows: the ids of each sentence.
-        n: how many to take.
-    """
-    counts: Counter[int] = Counter()
-    for row in rows:
-        counts.update(row)
-    best = sorted(counts, key=lambda token: (-counts[token], token))[:n]
-    return np.array(sorted(best), dtype=np.int64)

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from mt.search.step import Ids
 from mt.text.symbols import EOS, RESERVED
+from mt.text.words import BYTE
 
 __all__ = ["Spelling"]
-
-BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 class Spelling:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bare_word", "split_punctuation", "word_of_piece"]
+__all__ = ["BYTE", "bare_word", "split_punctuation", "word_of_piece"]
 
 SPACE = "▁"  # SentencePiece's mark of white space
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")

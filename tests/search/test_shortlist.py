@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mt.data.lexicon import Lexicon
 from mt.errors import ModelFolderError
-from mt.search.shortlist import Shortlist, most_frequent
+from mt.search.shortlist import Shortlist
 from mt.text.tokenizer import TokenizerPair
 
 LIKELIEST = np.array([[0, 0], [0, 0], [0, 0], [0, 0], [9, 5], [5, 0], [11, 9]])
@@ -110,11 +110,3 @@ def test_wrong_arrays() -> None:
         shortlist(frequent=np.array([-1, 4]))
     with pytest.raises(ValueError, match=r"likeliest must be \[V_src, n\] and frequent \[F\], not \(7,\)"):
         shortlist(likeliest=LIKELIEST[:, 0])
-
-
-def test_most_frequent_ids() -> None:
-    rows = [[5, 5, 9], [], (9, 4, 9, 7)]
-    assert most_frequent(rows, 2).tolist() == [5, 9]
-    assert most_frequent(rows, 3).tolist() == [4, 5, 9]
-    assert most_frequent(rows, 99).tolist() == [4, 5, 7, 9]
-    assert most_frequent([], 2).tolist() == []
