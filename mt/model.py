@@ -60,6 +60,8 @@ class ModelSpec:
     """Recurrent transitions per position, of which only the first reads an input (Miceli Barone et al. 2017)."""
     residual: bool = False
     """Whether every layer but the first adds to what it reads (in the decoder: to the layer below)."""
+    source_bridging: bool = False
+    """Whether the memory holds the tokens' embeddings too (Kuang et al. 2018)."""
     recurrent_init: str = "uniform"
     tied_embeddings: str = "target"
     dropout: float = 0.3
@@ -209,7 +211,9 @@ def build_model(spec: ModelSpec) -> Seq2Seq:
 
 
 def _build(spec: ModelSpec) -> Seq2Seq:
-    E, C, H = spec.embedding_size, 2 * spec.encoder_size, spec.decoder_size
+    E, H = spec.embedding_size, spec.decoder_size
+    both_directions = 2 * spec.encoder_size
+    C = both_directions + E if spec.source_bridging else both_directions
     dropout = (SequenceDropout if spec.variational_dropout else Dropout)(spec.dropout)
 
     def embedding(vocabulary: int) -> TokenEmbedding:
@@ -231,10 +235,11 @@ def _build(spec: ModelSpec) -> Seq2Seq:
                 left_to_right=recurrent(input_size, spec.encoder_size),
                 right_to_left=recurrent(input_size, spec.encoder_size),
             )
-            for input_size in [E] + [C] * (spec.encoder_layers - 1)
+            for input_size in [E] + [both_directions] * (spec.encoder_layers - 1)
         ],
         dropout=dropout,
         residual=spec.residual,
+        bridging=spec.source_bridging,
     )
     attention = ATTENTIONS[spec.attention](
         query_size=H, value_size=C, attention_size=spec.attention_size, heads=spec.attention_heads
@@ -247,7 +252,7 @@ def _build(spec: ModelSpec) -> Seq2Seq:
             attention=attention,
         ),
         layers=[recurrent(H + C, H) for _ in range(spec.decoder_layers - 1)],
-        bridge=Bridge(summary_size=C, hidden_size=H, layers=spec.decoder_layers),
+        bridge=Bridge(summary_size=both_directions, hidden_size=H, layers=spec.decoder_layers),
         readout=nn.Linear(H + C + E, E),
         dropout=dropout,
         residual=spec.residual,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -66,11 +66,12 @@ def _graphs(model: Seq2Seq, *, output_rows: nn.Module) -> dict[str, "onnx.ModelP
     """Export what `OnnxModel` runs, with the example of two sentences of three tokens and three hypotheses each."""
     B, S, V = (Dim(name) for name in "BSV")
     N = Dim("N", min=4)  # so that the example's N = 6 may stand for all; the graph takes any
-    width = cast(nn.Linear, model.decoder.bridge.project[0]).in_features
+    source = torch.full((2, 3), EOS), torch.tensor([3, 2])
     vocabulary = torch.arange(5)
     with torch.no_grad():
-        memory = model.decoder.memory(torch.zeros(2, 3, width), torch.ones(2, 3, dtype=torch.bool))
-        state = tuple(part.repeat_interleave(3, dim=0) for part in model.decoder.start(memory, torch.zeros(2, width)))
+        encoded = model.encoder(*source)
+        memory = model.decoder.memory(encoded.values, encoded.mask)
+        state = tuple(part.repeat_interleave(3, dim=0) for part in model.decoder.start(memory, encoded.summary))
         output_layer = output_rows(vocabulary).t(), model.output.bias[vocabulary]
     states = [f"state_{number}" for number in range(len(state))]
     state_dims: list[dict[int, Any]] = [{0: N} for _ in state]
@@ -85,7 +86,7 @@ def _graphs(model: Seq2Seq, *, output_rows: nn.Module) -> dict[str, "onnx.ModelP
     )
     start = _graph(
         StartGraph(model, output_rows),
-        (torch.full((2, 3), EOS), torch.tensor([3, 2]), vocabulary),
+        (*source, vocabulary),
         ({0: B, 1: S}, {0: B}, {0: V}),
         ["src", "lengths", "vocabulary"],
         [*MEMORY, *states, *OUTPUT_LAYER],

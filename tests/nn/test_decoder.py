@@ -22,6 +22,8 @@ VARIANTS = [
     {"attention": "multi_head", "attention_size": 6, "attention_heads": 3, "residual": True},
     {"attention": "dot", "decoder_size": 8},
     {"attention": "general", "decoder_layers": 3, "residual": True},
+    *({"decoder": decoder, "source_bridging": True} for decoder in sorted(DECODERS)),
+    {"attention": "dot", "decoder_size": 14, "source_bridging": True},
 ]
 
 
@@ -87,11 +89,6 @@ class TestEveryDecoder:
 SCALE = 6**0.5  # embeddings are read times the square root of their size
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "residual"])
-def residual(request):
-    return request.param
-
-
 @pytest.mark.parametrize("decoder", STEPPING)
 def test_coverage_is_the_sum_of_all_earlier_weights(decoder, batch):
     model = build_model(tiny_spec(decoder=decoder, attention="coverage")).double().eval()
@@ -121,15 +118,16 @@ class TestEquations:
 
     @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-4)])
     @pytest.mark.parametrize("decoder", ["parallel", "attentional", "conditional", "input_feeding"])
-    def test_decoder(self, decoder, residual, batch, dtype, tolerance):
-        spec = tiny_spec(encoder_layers=1, decoder=decoder, residual=residual)
+    @pytest.mark.parametrize(("residual", "bridging"), [(False, False), (True, False), (False, True)])
+    def test_decoder(self, decoder, residual, bridging, batch, dtype, tolerance):
+        spec = tiny_spec(encoder_layers=1, decoder=decoder, residual=residual, source_bridging=bridging)
         model = build_model(spec).to(dtype).eval()
         src, lengths = batch
         encoded = model.encoder(src, lengths)
         features = model.decoder(TGT_IN, model.decoder.memory(encoded.values, encoded.mask), encoded.summary)
         w = {name: value.double().numpy() for name, value in model.state_dict().items()}
         for row, length in enumerate(lengths):
-            values, summary = encode(w, src[row, :length])
+            values, summary = encode(w, src[row, :length], bridging=bridging)
             expected = decode(w, decoder, TGT_IN[row], values, summary, residual=residual)
             error = np.abs(features[row].detach().double().numpy() - expected).max()
             assert error <= tolerance * np.abs(expected).max()
@@ -139,11 +137,12 @@ def gru_weights(w, prefix):
     return [w[f"{prefix}.gru.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
-def encode(w, src):
+def encode(w, src, *, bridging):
     embedded = SCALE * w["encoder.embedding.weight"][src]
     ahead = gru(embedded, np.zeros(4), *gru_weights(w, "encoder.layers.0.left_to_right"))
     back = gru(embedded[::-1], np.zeros(4), *gru_weights(w, "encoder.layers.0.right_to_left"))[::-1]
-    return np.concatenate([ahead, back], axis=1), np.concatenate([ahead[-1], back[0]])
+    values = [ahead, back, embedded] if bridging else [ahead, back]
+    return np.concatenate(values, axis=1), np.concatenate([ahead[-1], back[0]])
 
 
 def decode(w, decoder, tgt_in, values, summary, *, residual):

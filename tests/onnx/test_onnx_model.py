@@ -27,6 +27,7 @@ MODELS = {
         "cell": "minimal",
         "attention": "general",
         "decoder": "input_feeding",
+        "source_bridging": True,
         **ONE_LAYER,
     },
     "min_gru, scaled_dot, parallel": {"cell": "min_gru", "attention": "scaled_dot", "tied_embeddings": "none"},
