@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins import Precision
+from pytorch_lightning.utilities import GradClipAlgorithmType
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -107,6 +109,11 @@ class TranslationModule(pl.LightningModule):
             schedule = self.scheduler(optimizer)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"optimizer or scheduler cannot be built: {error}") from error
+        if self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val and optimizer.defaults.get("fused"):
+            raise ConfigError(
+                "trainer.precision=16-mixed scales the gradients, and a fused optimizer scales them back too late for them "
+                "to be clipped: add optimizer.fused=false, or choose trainer.precision=bf16-mixed"
+            )
         configs: list[dict[str, Any]] = [{"scheduler": schedule.per_step, "interval": "step", "name": "lr"}]
         if schedule.per_validation is not None:
             # stepped in on_validation_epoch_end, before checkpoints are written; here only to be saved with them
@@ -159,6 +166,19 @@ class TranslationModule(pl.LightningModule):
         if self.trainer.precision != "16-mixed":
             gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
             self._require_finite(torch.nn.utils.get_total_norm(gradients), "gradient")
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as in float32 under bf16-mixed, where Lightning refuses fused optimizers although nothing is scaled."""
+        if self.trainer.precision == "bf16-mixed":
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
+            Precision.clip_gradients(self.trainer.precision_plugin, optimizer, gradient_clip_val or 0, algorithm)
+        else:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the sums, and translate it greedily."""

@@ -5,12 +5,15 @@ import math
 import os
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from conftest import tiny_spec
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
@@ -23,6 +26,7 @@ from mt.scoring import Scorer
 from mt.search import DecodingOptions
 from mt.training import callbacks
 from mt.training.module import TranslationModule
+from mt.training.schedules import constant
 from mt.translator import Translator
 
 SMALL = [
@@ -228,6 +232,34 @@ def test_gradient_accumulation_and_epochs(run):
 def test_every_optimizer_and_schedule_trains(run, optimizer, scheduler):
     folder = run("any", f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_steps=2")
     assert json.loads((folder / "summary.json").read_text())["steps"] == 2
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped(run, precision, monkeypatch):
+    norms = []
+
+    def look(self, optimizer):
+        norms.append(
+            torch.nn.utils.get_total_norm([weight.grad for weight in self.parameters() if weight.grad is not None])
+        )
+
+    monkeypatch.setattr(TranslationModule, "on_before_zero_grad", look)
+    run("clipped", f"trainer.precision={precision}", "trainer.gradient_clip_val=0.01", "trainer.max_steps=4")
+    assert len(norms) == 4
+    torch.testing.assert_close(torch.stack(norms[1:]), torch.full((3,), 0.01), rtol=1e-3, atol=0)
+
+
+def test_what_float16_cannot_do_with_a_fused_optimizer_is_said(tokenizers):
+    module = TranslationModule(
+        spec=tiny_spec(),
+        target_tokenizer=tokenizers.target,
+        optimizer=partial(torch.optim.Adam, fused=True),
+        scheduler=partial(constant, warmup_steps=1),
+        identity={},
+    )
+    module.trainer = SimpleNamespace(precision="16-mixed", gradient_clip_val=1.0)  # no processor trains in float16
+    with pytest.raises(ConfigError, match=r"add optimizer\.fused=false, or choose"):
+        module.configure_optimizers()
 
 
 def test_a_run_is_never_overwritten(run):
