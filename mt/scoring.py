@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from mt.errors import DataError, ModelFolderError
 from mt.model_folder import LoadedModel, load_model
 from mt.search import Ranking
+from mt.text.padding import padded
 from mt.text.symbols import BOS, EOS, PAD
 from mt.torch_model import pick_device
 from mt.translator import MAX_SOURCE_PIECES
-from mt.windows import WINDOW, padded, token_batches
+from mt.windows import WINDOW, token_batches
 
 __all__ = ["MAX_TARGET_PIECES", "Score", "Scorer"]
 

@@ -20,10 +20,11 @@ from mt.search.shortlist import Shortlist
 from mt.search.spelling import Spelling
 from mt.search.step import Ids, Stepper
 from mt.text.alignment import word_alignment
+from mt.text.padding import padded
 from mt.text.symbols import EOS, UNK
 from mt.text.tokenizer import TokenizerPair
 from mt.text.unknown import Translations, replace_unknown
-from mt.windows import WINDOW, padded, token_batches, windows
+from mt.windows import WINDOW, token_batches, windows
 
 __all__ = ["MAX_SOURCE_PIECES", "Translator"]
 

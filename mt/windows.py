@@ -3,13 +3,9 @@
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-import numpy as np
-
 from mt.request import Request
-from mt.search.step import Ids
-from mt.text.symbols import PAD
 
-__all__ = ["WINDOW", "padded", "token_batches", "windows"]
+__all__ = ["WINDOW", "token_batches", "windows"]
 
 WINDOW = 1000  # lines that are read ahead to find others of similar length
 
@@ -36,12 +32,3 @@ def token_batches(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
         batch.append(place)
     if batch:
         yield batch
-
-
-def padded(rows: list[list[int]]) -> tuple[Ids, Ids]:
-    """Stack rows of token ids into [B, longest], filled up with PAD; return their lengths too."""
-    lengths = np.array([len(row) for row in rows])
-    padded = np.full((len(rows), lengths.max()), PAD)
-    for row, ids in zip(padded, rows, strict=True):
-        row[: len(ids)] = ids
-    return padded, lengths

@@ -9,11 +9,11 @@ import torch
 from datasets import Dataset as Corpus
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mt.errors import DataError
-from mt.text.symbols import BOS, EOS, PAD
+from mt.text.padding import padded
+from mt.text.symbols import BOS, EOS
 from mt.text.tokenizer import Tokenizer, TokenizerPair
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "SubwordSampling",
     "TokenBatchLoader",
     "TokenBatches",
-    "pad",
 ]
 
 BUCKET_WIDTH = 2  # tokens; rows whose lengths fall into the same bucket are shuffled among each other
@@ -47,11 +46,6 @@ class BatchPlan(NamedTuple):
 
     rows: list[int]  # of the corpus
     seed: int  # of the draws for this batch
-
-
-def pad(rows: list[list[int]]) -> Tensor:
-    """Stack rows of token ids into [B, longest], filled up with PAD."""
-    return pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], batch_first=True, padding_value=PAD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +91,14 @@ class EncodedPairs(Dataset[Batch]):
         columns: dict[str, Any] = self.corpus[plan.rows]
         if self.sampling is not None:
             columns = self.sampling(columns, plan.seed)
-        src = [[*ids, EOS] for ids in columns["src"]]
+        src, src_lengths = padded([[*ids, EOS] for ids in columns["src"]])
+        tgt_in, _ = padded([[BOS, *ids] for ids in columns["tgt"]])
+        tgt_out, _ = padded([[*ids, EOS] for ids in columns["tgt"]])
         return Batch(
-            src=pad(src),
-            src_lengths=torch.tensor([len(ids) for ids in src]),
-            tgt_in=pad([[BOS, *ids] for ids in columns["tgt"]]),
-            tgt_out=pad([[*ids, EOS] for ids in columns["tgt"]]),
+            src=torch.from_numpy(src),
+            src_lengths=torch.from_numpy(src_lengths),
+            tgt_in=torch.from_numpy(tgt_in),
+            tgt_out=torch.from_numpy(tgt_out),
             lines=columns["line"],
             sources=columns["source"],
             references=columns["target"],
@@ -215,11 +211,17 @@ class TokenBatchLoader(DataLoader[Batch]):
             EncodedPairs(corpus, sampling),
             sampler=batches,
             batch_size=None,
+            collate_fn=_as_it_is,
             num_workers=num_workers,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else every pass draws from, and so moves, the global one
         )
         self.batches = batches
+
+
+def _as_it_is(batch: Any) -> Any:
+    """Spare the text of a batch PyTorch's search for arrays in it."""
+    return batch
 
 
 class ResumableLoader(TokenBatchLoader):
