@@ -90,33 +90,57 @@ class _Judged(NamedTuple):
     gradient: Tensor  # of the objective, [P, rows, V]; may lie where the logits were
 
 
-def _judge_once(logits: Tensor, gold: Tensor, *, label_smoothing: float) -> _Judged:
-    """Compute the cross-entropy of logits: [P, rows, V] and gold: [P, rows, 1], and overwrite the logits."""
-    V = logits.shape[2]
+class _Predicted(NamedTuple):
+    """What a chunk of logits, [P, rows, V], predicts."""
+
+    probs: Tensor  # [P, rows, V], where the logits were
+    log_total: Tensor  # [P, rows, 1]: log-probability = logit - log_total
+    cross_entropy: Tensor  # [P, rows, 1]
+    smoothed: Tensor  # [P, rows, 1]: with label smoothing
+
+
+def _predict(logits: Tensor, gold: Tensor, *, label_smoothing: float) -> _Predicted:
+    """Turn logits: [P, rows, V] into probabilities, in place, and compare them with gold: [P, rows, 1]."""
     gold_logits, highest = logits.gather(2, gold), logits.amax(2, keepdim=True)
     mean_logits = logits.mean(2, keepdim=True) if label_smoothing else gold_logits
     probs = torch.softmax(logits, 2, out=logits)
     log_total = highest - probs.amax(2, keepdim=True).log()  # exact also where probabilities underflow
     plain = log_total - gold_logits
     smoothed = (1 - label_smoothing) * plain + label_smoothing * (log_total - mean_logits)
-    # d loss / d logits = softmax - (1 - eps) * onehot - eps / V
-    gradient = probs.sub_(label_smoothing / V) if label_smoothing else probs
-    gradient.scatter_add_(2, gold, torch.full_like(plain, label_smoothing - 1))
-    return _Judged(smoothed.sum(), plain.sum(), gradient)
+    return _Predicted(probs, log_total, plain, smoothed)
+
+
+def _judge_once(logits: Tensor, gold: Tensor, *, label_smoothing: float) -> _Judged:
+    """Compute the cross-entropy of logits: [P, rows, V] and gold: [P, rows, 1], and overwrite the logits."""
+    probs, _, plain, smoothed = _predict(logits, gold, label_smoothing=label_smoothing)
+    _aim(probs, gold, share=1.0, label_smoothing=label_smoothing)
+    return _Judged(smoothed.sum(), plain.sum(), probs)
 
 
 def _judge_twice(logits: Tensor, gold: Tensor, *, label_smoothing: float, alpha: float) -> _Judged:
-    """Compute the loss of two passes, logits: [2, rows, V]."""
-    log_p, log_q = logits.log_softmax(2)
-    log_ratio = log_p - log_q
-    p, q = log_p.exp_(), log_q.exp_()
-    kl_pq = (p * log_ratio).sum(1, keepdim=True)
-    kl_qp = -(q * log_ratio).sum(1, keepdim=True)
-    difference = p - q
-    apart = torch.stack([p.mul_(log_ratio - kl_pq).add_(difference), q.mul_(-log_ratio - kl_qp).sub_(difference)])
-    once = _judge_once(logits, gold, label_smoothing=label_smoothing)
-    objective = once.objective / 2 + alpha / 4 * (kl_pq + kl_qp).sum()
-    return _Judged(objective, once.cross_entropy / 2, once.gradient.mul_(0.5).add_(apart, alpha=alpha / 4))
+    """Compute the loss of two passes, logits: [2, rows, V]; gold: [2, rows, 1]; and overwrite the logits."""
+    log_ratio = logits[0] - logits[1]
+    probs, log_total, plain, smoothed = _predict(logits, gold, label_smoothing=label_smoothing)
+    log_ratio -= log_total[0] - log_total[1]  # log p - log q
+    kl_pq, minus_kl_qp = (torch.linalg.vecdot(side, log_ratio).unsqueeze(1) for side in probs)
+    # d KL(p || q) / d logits of p = p (log_ratio - KL(p || q)), of q = q - p; likewise KL(q || p)
+    weight = alpha / 4
+    gradient = torch.empty_like(probs)
+    torch.add(0.5 + weight * (1 - kl_pq), log_ratio, alpha=weight, out=gradient[0])
+    torch.sub(0.5 + weight * (1 + minus_kl_qp), log_ratio, alpha=weight, out=gradient[1])
+    gradient *= probs
+    gradient[0].sub_(probs[1], alpha=weight)
+    gradient[1].sub_(probs[0], alpha=weight)
+    _aim(gradient, gold, share=0.5, label_smoothing=label_smoothing)
+    divergence = weight * (kl_pq - minus_kl_qp).sum()
+    return _Judged(smoothed.sum() / 2 + divergence, plain.sum() / 2, gradient)
+
+
+def _aim(gradient: Tensor, gold: Tensor, *, share: float, label_smoothing: float) -> None:
+    """Subtract a share of what should be predicted: d loss / d logits = softmax - (1 - eps) * onehot - eps / V."""
+    if label_smoothing:
+        gradient -= share * label_smoothing / gradient.shape[2]
+    gradient.scatter_add_(2, gold, gradient.new_full(gold.shape, share * (label_smoothing - 1)))
 
 
 Judge = Callable[[Tensor, Tensor], _Judged]
