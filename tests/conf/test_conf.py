@@ -45,12 +45,13 @@ def test_every_experiment_composes_and_instantiates(experiment, tmp_path, tokeni
         label_smoothing=config.label_smoothing,
         seed=config.seed,
     )
-    (optimizer,), (schedule, *_) = module.configure_optimizers()
-    assert schedule["scheduler"].optimizer is optimizer
     callbacks = list(build(config.callbacks).values())
     loggers = list(build(config.logger).values())
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=False)
     assert trainer.max_steps == config.trainer.max_steps
+    module.trainer = trainer
+    (optimizer,), (schedule, *_) = module.configure_optimizers()
+    assert schedule["scheduler"].optimizer is optimizer
 
 
 @pytest.mark.usefixtures("_hydra")
