@@ -27,6 +27,11 @@ class Request:
     keep: Sequence[str] = ()
     """Parts of the source that it contains as they are, as far as the model can write them."""
 
+    @property
+    def is_constrained(self) -> bool:
+        """Whether anything is asked of the translation."""
+        return bool(self.prefix or self.include or self.exclude or self.keep)
+
 
 def constraints_of(request: Request, tokenizer: Tokenizer, spelling: Spelling) -> Constraints:
     """Turn what is asked of a translation into constraints.

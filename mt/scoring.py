@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mt.errors import DataError, ModelFolderError
 from mt.model_folder import LoadedModel, load_model
 from mt.search import Ranking
-from mt.text.padding import padded
+from mt.text.padding import padded_sources, padded_targets
 from mt.text.symbols import BOS, EOS, PAD
 from mt.torch_model import pick_device
 from mt.translator import MAX_SOURCE_PIECES
@@ -183,12 +183,8 @@ class Scorer:
     @torch.inference_mode()
     def _score_batch(self, sources: list[Ids], targets: list[Ids], with_attention: bool) -> list[Score]:
         device = self.model.output.weight.device
-        src, src_lengths = padded([[*ids, EOS] for ids in sources])
-        tgt_in, _ = padded([[BOS, *ids] for ids in targets])
-        tgt_out, _ = padded([[*ids, EOS] for ids in targets])
-        forced = self.model.forced(
-            *(torch.from_numpy(part).to(device) for part in (src, src_lengths, tgt_in, tgt_out)),
-        )
+        parts = *padded_sources(sources), *padded_targets(targets)
+        forced = self.model.forced(*(torch.from_numpy(part).to(device) for part in parts))
         if not forced.log_probs.isfinite().all():
             raise ModelFolderError("the model's weights are not finite numbers: its training has failed")
         log_probs = forced.log_probs.tolist()

@@ -20,8 +20,8 @@ from mt.search.shortlist import Shortlist
 from mt.search.spelling import Spelling
 from mt.search.step import Ids, Stepper
 from mt.text.alignment import word_alignment
-from mt.text.padding import padded
-from mt.text.symbols import EOS, UNK
+from mt.text.padding import padded_sources
+from mt.text.symbols import UNK
 from mt.text.tokenizer import TokenizerPair
 from mt.text.unknown import Translations, replace_unknown
 from mt.windows import WINDOW, token_batches, windows
@@ -198,7 +198,7 @@ class Translator:
         constraints = [self._constraints(request, number) for number, request in enumerate(requests, start=first)]
         found = [[NOTHING]] * len(sources)
         for places in token_batches([len(ids) for ids in sources], searcher.options.batch_tokens):
-            src, src_lengths = padded([[*sources[place], EOS] for place in places])
+            src, src_lengths = padded_sources([sources[place] for place in places])
             hypotheses = searcher.search(
                 src,
                 src_lengths,
@@ -227,7 +227,7 @@ class Translator:
         return sources
 
     def _constraints(self, request: Request, number: int) -> Constraints:
-        if not (request.prefix or request.include or request.exclude or request.keep):
+        if not request.is_constrained:
             return Constraints()
         try:
             return constraints_of(request, self.tokenizers.target, self.spelling)
@@ -257,7 +257,7 @@ class Translator:
 
     def _explain_nothing(self, request: Request, number: int) -> None:
         """Raise the error for a line that has no translation."""
-        if request.prefix or request.include or request.exclude or request.keep:
+        if request.is_constrained:
             raise ConfigError(
                 f"line {number} has no translation that begins with {request.prefix!r}, contains {[*request.include, *request.keep]} and "
                 f"does not contain {[*request.exclude]}: these contradict each other, or the length allowed"

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mt.errors import DataError
-from mt.text.padding import padded
-from mt.text.symbols import BOS, EOS
+from mt.text.padding import padded_sources, padded_targets
 from mt.text.tokenizer import Tokenizer, TokenizerPair
 
 __all__ = [
@@ -91,9 +90,8 @@ class EncodedPairs(Dataset[Batch]):
         columns: dict[str, Any] = self.corpus[plan.rows]
         if self.sampling is not None:
             columns = self.sampling(columns, plan.seed)
-        src, src_lengths = padded([[*ids, EOS] for ids in columns["src"]])
-        tgt_in, _ = padded([[BOS, *ids] for ids in columns["tgt"]])
-        tgt_out, _ = padded([[*ids, EOS] for ids in columns["tgt"]])
+        src, src_lengths = padded_sources(columns["src"])
+        tgt_in, tgt_out = padded_targets(columns["tgt"])
         return Batch(
             src=torch.from_numpy(src),
             src_lengths=torch.from_numpy(src_lengths),
