@@ -16,7 +16,7 @@ PATTERNS = {
     ),
     "email": re.compile(r"(?<![\w.+%-])\w(?:[\w.+%-]*[\w+])?@\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)+"),
     # digits and single signs between them; no part of a word such as 3rd, A4 or 1990s, for those are translated
-    "number": re.compile(r"(?<!\w)(?<!\d[.,:/'’–-])(?:(?<![^\s(\[{])[+−-])?\d++(?:[.,:/'’–-]\d++)*+(?!\w)"),
+    "number": re.compile(r"(?<!\w)(?<!\d[.,:/'’–-])(?:(?<![^\s(\[{])[+−-])?\d+(?:[.,:/'’–-]\d+)*(?!\w|[.,:/'’–-]\d)"),
     "placeholder": re.compile(
         r"\$?\{\{?[ ]?[\w.:!\[\]-]*[ ]?\}?\}"  # {name}, {}, {{ name }}, ${name}, {0:.2f}
         r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[+#0-]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[sdifuxXoeEgGc@]"  # %s, %1$s, %(name)d
