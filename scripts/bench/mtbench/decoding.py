@@ -99,9 +99,9 @@ def decoding(
         if rivals or model is None:
             work = kept_work(data=data, vocabulary=vocabulary, folder=peer_models)
             for peer, python in rivals.items():
-                minutes = peer_model(work, peer, python, minutes=peer_minutes, threads=threads)
-                notes.append(f"{peer} trained for {minutes:g} minutes")
-                commands[peer] = work.peer_command(peer, python, "decode")
+                saved = peer_model(work, peer, python, minutes=peer_minutes, threads=threads)
+                notes.append(f"{peer} trained for {saved.seconds / 60:.1f} minutes")
+                commands[peer] = [*work.peer_command(peer, python, "decode"), saved.path]
             model = model or mt_model(work, steps=steps, threads=threads)
         loaded = load_model(model)
         task = Task(

@@ -1,4 +1,4 @@
-"""Translates with JoeyNMT in turns: python -m mtbench.joeynmt_decode CONFIG.
+"""Translates with JoeyNMT in turns: python -m mtbench.joeynmt_decode CONFIG MODEL.
 
 Through its own Python interface, which takes the sentences of one batch.
 """
@@ -12,7 +12,10 @@ from joeynmt.prediction import prepare  # type: ignore[import-not-found]
 
 from mtbench.translating import by_length, take_turns
 
-arguments = parse_global_args(load_config(Path(sys.argv[1])), rank=0, mode="translate")
+config, saved = sys.argv[1:]
+settings = load_config(Path(config))
+settings["testing"]["load_model"] = saved
+arguments = parse_global_args(settings, rank=0, mode="translate")
 model, _, _, stream = prepare(arguments, rank=0, mode="translate")
 joeynmt = TranslatorHubInterface(model, stream, arguments)
 

@@ -1,7 +1,7 @@
-"""Runs `python -m joeynmt train` for some seconds and saves the model: python -m mtbench.joeynmt_fit CONFIG SECONDS."""
+"""Runs `python -m joeynmt train` and saves the model after so many seconds: python -m mtbench.joeynmt_fit CONFIG SECONDS ..."""
 
-import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from joeynmt.__main__ import main  # type: ignore[import-not-found]
@@ -9,18 +9,20 @@ from joeynmt.training import TrainManager  # type: ignore[import-not-found]
 
 from mtbench.stopwatch import Stopwatch
 
-config, seconds = sys.argv[1:]
-stopwatch = Stopwatch(seconds=float(seconds))
+config, *marks = sys.argv[1:]
+stopwatch = Stopwatch([float(mark) for mark in marks])
 train_step = TrainManager._train_step
 
 
-def train_until_then(manager: Any, batch: Any) -> Any:
-    if stopwatch.is_over():
+def timed_step(manager: Any, batch: Any) -> Any:
+    def save() -> Path:
         manager._save_checkpoint(False, float("nan"))  # neither the best nor judged
-        os._exit(0)  # at once: without the validation at the end
+        return Path(manager.model_dir) / f"{manager.stats.steps}.ckpt"
+
+    stopwatch.before_step(save)
     return train_step(manager, batch)
 
 
-TrainManager._train_step = train_until_then
+TrainManager._train_step = timed_step
 sys.argv[1:] = ["train", config, "--skip-test"]
 main()

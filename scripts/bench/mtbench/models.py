@@ -7,13 +7,23 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mt.data.lines import existing_file
 from mtbench.contender import ContenderFailed, contender_environment, last_words
 from mtbench.rounds import console
+from mtbench.stopwatch import SAVED
 from mtbench.work import LANGUAGES, PARTS, Work, peer_settings, prepare
 
-__all__ = ["kept_work", "made_shortlist", "mt_model", "peer_model"]
+__all__ = ["SavedModel", "fit_peer", "kept_work", "made_shortlist", "mt_model", "peer_model", "run_to_its_end"]
+
+
+class SavedModel(NamedTuple):
+    """A peer's model on its way."""
+
+    seconds: float
+    """Of training, without the saving."""
+    path: str
 
 
 def kept_work(*, data: Path, vocabulary: int, folder: Path) -> Work:
@@ -40,33 +50,42 @@ def mt_model(work: Work, *, steps: int, threads: int) -> Path:
     run = work.folder / f"mt-{steps}"
     if not (run / "model" / "model.yaml").is_file():  # written at the end, with the only validation
         console.print(f"training mt for {steps} steps into {run} ...")
-        _run("mt-train", work.mt_fit(steps=steps, run=run), folder=run, threads=threads)
+        run_to_its_end("mt-train", work.mt_fit(steps=steps, run=run), folder=run, threads=threads)
     return run / "model"
 
 
-def peer_model(work: Work, peer: str, python: Path, *, minutes: float, threads: int) -> float:
-    """See that there is a peer's model in work.folder/PEER: trained with the settings of today, now or before.
-
-    Returns:
-        the minutes it was trained.
+def peer_model(work: Work, peer: str, python: Path, *, minutes: float, threads: int) -> SavedModel:
+    """Return a peer's model in work.folder/PEER: trained with the settings of today, now or before.
 
     Raises:
         ContenderFailed: if the training fails.
     """
     place = work.folder / peer
     stamp = place / "trained.json"
-    settings = hashlib.sha256(peer_settings(peer).encode()).hexdigest()
+    settings = hashlib.sha256(peer_settings(peer, tuned=work.tuned).encode()).hexdigest()
     if stamp.is_file():
         trained = json.loads(stamp.read_text(encoding="utf-8"))
         if trained["settings"] == settings:
-            console.print(f"{peer}: model of {trained['minutes']:g} minutes' training, from {place}")
-            return float(trained["minutes"])
+            console.print(f"{peer}: model of {trained['seconds'] / 60:.1f} minutes' training, from {place}")
+            return SavedModel(trained["seconds"], trained["path"])
     console.print(f"training {peer} for {minutes:g} minutes into {place} ...")
-    command = [*work.peer_command(peer, python, "fit"), str(60 * minutes)]
-    _run(peer, command, folder=place, threads=threads)
+    (model,) = fit_peer(work, peer, python, seconds=[60 * minutes], threads=threads)
     # written last: an interrupted training leaves no stamp, and is begun again
-    stamp.write_text(json.dumps({"minutes": minutes, "settings": settings}) + "\n", encoding="utf-8")
-    return minutes
+    stamp.write_text(json.dumps({**model._asdict(), "settings": settings}) + "\n", encoding="utf-8")
+    return model
+
+
+def fit_peer(work: Work, peer: str, python: Path, *, seconds: Sequence[float], threads: int) -> list[SavedModel]:
+    """Train a peer in work.folder/PEER, which is emptied before, and return what it saved after so many seconds.
+
+    Raises:
+        ContenderFailed: if the training fails.
+    """
+    place = work.folder / peer
+    command = [*work.peer_command(peer, python, "fit"), *map(str, seconds)]
+    run_to_its_end(peer, command, folder=place, threads=threads)
+    saved = (line.split("\t") for line in (place / SAVED).read_text(encoding="utf-8").splitlines())
+    return [SavedModel(float(after), path) for after, path in saved]
 
 
 def made_shortlist(model: Path, *, data: Path, folder: Path, threads: int) -> Path:
@@ -80,12 +99,17 @@ def made_shortlist(model: Path, *, data: Path, folder: Path, threads: int) -> Pa
     shortlist = place / "shortlist.npz"
     corpus = [str((data / f"train.{language}.gz").resolve()) for language in LANGUAGES]
     options = "--model", str(model.resolve()), "--shortlist", str(shortlist.resolve())
-    _run("mt-lexicon", [sys.executable, "-m", "mt.commands.lexicon", *corpus, *options], folder=place, threads=threads)
+    command = [sys.executable, "-m", "mt.commands.lexicon", *corpus, *options]
+    run_to_its_end("mt-lexicon", command, folder=place, threads=threads)
     return shortlist.resolve()
 
 
-def _run(name: str, command: Sequence[str], *, folder: Path, threads: int) -> None:
-    """Run a command in an empty folder; what it says goes to a file beside it."""
+def run_to_its_end(name: str, command: Sequence[str], *, folder: Path, threads: int) -> None:
+    """Run a command in an empty folder; what it says goes to a file beside it.
+
+    Raises:
+        ContenderFailed: if it fails.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     log = folder.with_name(f"{folder.name}.log")

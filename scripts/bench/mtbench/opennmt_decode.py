@@ -1,4 +1,4 @@
-"""Translates with OpenNMT-py in turns: python -m mtbench.opennmt_decode CONFIG.
+"""Translates with OpenNMT-py in turns: python -m mtbench.opennmt_decode CONFIG MODEL.
 
 With the inference engine behind `onmt_translate`, which sorts all sentences by length and cuts batches from them.
 """
@@ -15,13 +15,11 @@ from onmt.utils.parse import ArgumentParser  # type: ignore[import-not-found]
 
 from mtbench.translating import take_turns
 
-settings = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
-saved = Path(settings["save_model"])
-(model,) = saved.parent.glob(f"{saved.name}_step_*.pt")
-pieces = settings["src_subword_model"]
+config, model = sys.argv[1:]
+pieces = yaml.safe_load(Path(config).read_text(encoding="utf-8"))["src_subword_model"]
 options = _get_parser().parse_args(
     [
-        *("-model", str(model), "-src", os.devnull, "-output", os.devnull, "-gpu", "-1"),
+        *("-model", model, "-src", os.devnull, "-output", os.devnull, "-gpu", "-1"),
         *("-batch_type", "sents", "-max_length", "100", "-transforms", "sentencepiece"),
         *("-src_subword_model", pieces, "-tgt_subword_model", pieces),
     ]

@@ -1,7 +1,7 @@
-"""Runs `onmt_train` for some seconds and saves the model: python -m mtbench.opennmt_fit CONFIG SECONDS."""
+"""Runs `onmt_train` and saves the model after so many seconds: python -m mtbench.opennmt_fit CONFIG SECONDS ..."""
 
-import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from onmt.bin.train import main  # type: ignore[import-not-found]
@@ -9,18 +9,21 @@ from onmt.trainer import Trainer  # type: ignore[import-not-found]
 
 from mtbench.stopwatch import Stopwatch
 
-config, seconds = sys.argv[1:]
-stopwatch = Stopwatch(seconds=float(seconds))
+config, *marks = sys.argv[1:]
+stopwatch = Stopwatch([float(mark) for mark in marks])
 update = Trainer._gradient_accumulation
 
 
-def train_until_then(trainer: Any, *arguments: Any) -> Any:
-    if stopwatch.is_over():
-        trainer.model_saver.save(trainer.optim.training_step)
-        os._exit(0)  # at once: without the validation at the end
+def timed_update(trainer: Any, *arguments: Any) -> Any:
+    def save() -> Path:
+        step = trainer.optim.training_step
+        trainer.model_saver.save(step)
+        return Path(f"{trainer.model_saver.base_path}_step_{step}.pt")
+
+    stopwatch.before_step(save)
     return update(trainer, *arguments)
 
 
-Trainer._gradient_accumulation = train_until_then
+Trainer._gradient_accumulation = timed_update
 sys.argv[1:] = ["-config", config]
 main()

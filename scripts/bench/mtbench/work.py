@@ -13,6 +13,7 @@ from string import Template
 
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 NEVER = 10**9
 PARTS, LANGUAGES = ("train", "val"), ("en", "de")
@@ -55,12 +56,14 @@ class Work:
         overrides: that compose it for `mt-train`.
         decoder: that `mt-train` takes unless told otherwise.
         cell: likewise.
+        tuned: whether the peers train as suits the data best (PEER_tuned.yaml) and not like everybody.
     """
 
     folder: Path
     overrides: tuple[str, ...]
     decoder: str
     cell: str
+    tuned: bool = False
 
     def mt_train(self, *, decoder: str, cell: str) -> list[str]:
         """Return the command of a training with `mt-train`."""
@@ -86,14 +89,15 @@ class Work:
     def peer_command(self, peer: str, python: Path, what: str) -> list[str]:
         """Return the command that runs mtbench.PEER_WHAT with the peer's settings, written beside the data."""
         config = self.folder / f"{peer}.yaml"
-        text = Template(peer_settings(peer)).substitute(root=self.folder, peer=self.folder / peer)
+        text = Template(peer_settings(peer, tuned=self.tuned)).substitute(root=self.folder, peer=self.folder / peer)
         config.write_text(text, encoding="utf-8")
         return [str(python), "-W", "ignore", "-m", f"mtbench.{peer}_{what}", str(config)]
 
 
-def peer_settings(peer: str) -> str:
-    """Return a peer's settings of work R, with $root and $peer in the place of folders."""
-    return Path(__file__).with_name(f"{peer}.yaml").read_text(encoding="utf-8")
+def peer_settings(peer: str, *, tuned: bool) -> str:
+    """Return a peer's settings as YAML, with $root and $peer in the place of folders; see `Work`."""
+    files = [Path(__file__).with_name(f"{peer}{kind}.yaml") for kind in ["", *["_tuned"] * tuned]]
+    return OmegaConf.to_yaml(OmegaConf.merge(*map(OmegaConf.load, files)))
 
 
 def prepare(*, data: Path, vocabulary: int, folder: Path) -> Work:
