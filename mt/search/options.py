@@ -42,7 +42,7 @@ class DecodingOptions:
     """Hypotheses followed at a time; 1 is greedy."""
     length_normalisation: str = "gnmt"
     """How hypotheses of different lengths are compared, see `mt.search.ranking.LENGTH_PENALTIES`."""
-    length_penalty: float = 1.0
+    length_penalty: float = 1.5
     """Strength of gnmt and reward."""
     coverage_penalty: float = 0.0
     """See `mt.search.ranking.Ranking`."""
