@@ -14,7 +14,7 @@ from mtbench.contender import Contender
 from mtbench.models import kept_work, made_shortlist, mt_model, peer_model
 from mtbench.mt_decode import VARIANTS, mt_decode
 from mtbench.multiply_adds import count_decoding
-from mtbench.options import PEERS_FOLDER, PROJECT, choose, numbers, peers_in
+from mtbench.options import PEERS_FOLDER, PROJECT, JsonFile, PeersFolder, Threads, WithPeers, choose, numbers, peers_in
 from mtbench.results import PEERS, Record
 from mtbench.rounds import check_start, console, report, workplace
 from mtbench.task import Setting, Task, test_set
@@ -43,23 +43,16 @@ def decoding(
     seconds: Annotated[
         float, typer.Option(min=0, help="Least length of a turn: a share is translated over and over until then.")
     ] = 2.0,
-    threads: Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS, for everybody.")] = 2,
-    peers: Annotated[bool, typer.Option(help="Compare with those that scripts/bench/peers has set up.")] = True,
-    peers_folder: Annotated[
-        Path,
-        typer.Option(
-            envvar="MT_BENCH_PEERS", show_default=".bench/peers", help="Where scripts/bench/peers has set them up."
-        ),
-    ] = PEERS_FOLDER,
+    threads: Threads = 2,
+    peers: WithPeers = True,
+    peers_folder: PeersFolder = PEERS_FOLDER,
     peer_models: Annotated[
         Path, typer.Option(show_default=".bench/decoding", help="Where trained models are kept, mt's too.")
     ] = PROJECT / ".bench" / "decoding",
     peer_minutes: Annotated[float, typer.Option(min=0, help="Training of a peer's model that is not there yet.")] = 6.0,
     steps: Annotated[int, typer.Option(min=1, help="Training of mt's model, without --model.")] = 500,
     vocabulary: Annotated[int, typer.Option(min=5, help="Pieces of the joint BPE model that is trained with.")] = 8000,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write a list of records here.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Translate with mt, JoeyNMT and OpenNMT-py, in turns within one run.
 

@@ -2,15 +2,40 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mt.errors import ConfigError, did_you_mean
 from mtbench.results import PEERS
 from mtbench.rounds import console
 
-__all__ = ["PEERS_FOLDER", "PROJECT", "choose", "numbers", "peers_in"]
+__all__ = [
+    "PEERS_FOLDER",
+    "PROJECT",
+    "JsonFile",
+    "PeersFolder",
+    "Threads",
+    "WithPeers",
+    "choose",
+    "numbers",
+    "peers_in",
+]
 
 PROJECT = Path(__file__).resolve().parents[3]
 PEERS_FOLDER = PROJECT / ".bench" / "peers"
+
+Threads = Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS, for everybody.")]
+WithPeers = Annotated[
+    bool, typer.Option("--peers/--no-peers", help="Compare with those that scripts/bench/peers has set up.")
+]
+PeersFolder = Annotated[
+    Path,
+    typer.Option(
+        envvar="MT_BENCH_PEERS", show_default=".bench/peers", help="Where scripts/bench/peers has set them up."
+    ),
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write a list of records here.")]
 
 
 def numbers(setting: str, values: str, *, least: int) -> list[int]:

@@ -14,7 +14,7 @@ from mtbench.contender import Contender
 from mtbench.learning import Point, columns, draw, summarise
 from mtbench.models import fit_peer, kept_work, run_to_its_end
 from mtbench.mt_curve import CURVE
-from mtbench.options import PEERS_FOLDER, PROJECT, numbers, peers_in
+from mtbench.options import PEERS_FOLDER, PROJECT, JsonFile, PeersFolder, Threads, WithPeers, numbers, peers_in
 from mtbench.results import Record
 from mtbench.rounds import check_start, console, report, workplace
 from mtbench.task import test_set
@@ -36,21 +36,14 @@ def quality(
     ] = "2,4,8,12,16,20,30,40",
     targets: Annotated[str, typer.Option(help="BLEU whose times are compared.")] = "30,35",
     vocabulary: Annotated[int, typer.Option(min=5, help="Pieces of the peers' joint BPE model.")] = 5000,
-    threads: Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS, for everybody.")] = 2,
-    peers: Annotated[bool, typer.Option(help="Compare with those that scripts/bench/peers has set up.")] = True,
-    peers_folder: Annotated[
-        Path,
-        typer.Option(
-            envvar="MT_BENCH_PEERS", show_default=".bench/peers", help="Where scripts/bench/peers has set them up."
-        ),
-    ] = PEERS_FOLDER,
+    threads: Threads = 2,
+    peers: WithPeers = True,
+    peers_folder: PeersFolder = PEERS_FOLDER,
     models: Annotated[
         Path, typer.Option(show_default=".bench/quality", help="Where trained models are left; older ones go.")
     ] = PROJECT / ".bench" / "quality",
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw the curves: .png or .svg.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write a list of records here.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Train mt, JoeyNMT and OpenNMT-py, one after the other, and judge them on the way.
 

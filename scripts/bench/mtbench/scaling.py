@@ -3,14 +3,13 @@
 import dataclasses
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from hydra import compose, initialize_config_module
 
 from mtbench.contender import Turn
-from mtbench.options import numbers
+from mtbench.options import JsonFile, numbers
 from mtbench.results import Record, summarise
 from mtbench.rounds import check_start, in_turns, report, workplace
 from mtbench.work import MODEL
@@ -44,9 +43,7 @@ def scaling(
     rounds: Annotated[int, typer.Option(min=1, help="Figures are medians over them.")] = 3,
     seconds: Annotated[float, typer.Option(min=0, help="Least length of a turn.")] = 10.0,
     threads: Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS.")] = 2,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write a list of records here.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Train the default decoder of work R on made-up tokens, one of its sizes changed at a time.
 

@@ -9,7 +9,7 @@ import typer
 from mt.nn.cells import CELLS
 from mt.nn.decoder import DECODERS
 from mtbench.contender import Turn
-from mtbench.options import PEERS_FOLDER, choose, peers_in
+from mtbench.options import PEERS_FOLDER, JsonFile, PeersFolder, Threads, WithPeers, choose, peers_in
 from mtbench.results import PEERS, Record, summarise
 from mtbench.rounds import check_start, in_turns, report, workplace
 from mtbench.work import Work, prepare
@@ -31,17 +31,10 @@ def training(
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each contender; figures are medians over them.")] = 3,
     seconds: Annotated[float, typer.Option(min=0, help="Least length of a turn.")] = 25.0,
     vocabulary: Annotated[int, typer.Option(min=5, help="Pieces of the joint BPE model, for everybody.")] = 8000,
-    threads: Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS, for everybody.")] = 2,
-    peers: Annotated[bool, typer.Option(help="Compare with those that scripts/bench/peers has set up.")] = True,
-    peers_folder: Annotated[
-        Path,
-        typer.Option(
-            envvar="MT_BENCH_PEERS", show_default=".bench/peers", help="Where scripts/bench/peers has set them up."
-        ),
-    ] = PEERS_FOLDER,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write a list of records here.")
-    ] = None,
+    threads: Threads = 2,
+    peers: WithPeers = True,
+    peers_folder: PeersFolder = PEERS_FOLDER,
+    json_file: JsonFile = None,
 ) -> None:
     """Train work R (mtbench/work.py) with mt-train, JoeyNMT and OpenNMT-py, in turns within one run.
 
