@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from mt.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "DOTS_PER_INCH", "FAINT", "INK", "ORANGE", "check_picture_path", "save", "style", "write"]
+__all__ = ["BLUE", "DOTS_PER_INCH", "FAINT", "INK", "ORANGE", "check_picture_path", "save", "style", "tidy", "write"]
 
 DOTS_PER_INCH = 200
 BLUE, ORANGE, INK, FAINT = "#0b4a8f", "#c8500a", "#222222", "#d9d9d9"
@@ -51,6 +52,13 @@ def style() -> Iterator[None]:
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+|Matplotlib currently does not support")
         yield
+
+
+def tidy(axes: "Axes") -> None:
+    """Draw a faint grid and no frame but the axes themselves."""
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=0)
 
 
 def save(figure: "Figure", path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.evaluation.metrics import VALIDATION_BLEU
-from mt.pictures._drawing import BLUE, FAINT, ORANGE, check_picture_path, save, style
+from mt.pictures._drawing import BLUE, ORANGE, check_picture_path, save, style, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def learning_curves(tables: Sequence[Path], path: Path) -> bool:
         figure = Figure(figsize=(6.5, 2.6 * len(panels)), layout="constrained")
         rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for axes, panel in zip(rows, panels, strict=True):
-            _tidy(axes)
+            tidy(axes)
             if panel == (bleu,):
                 _draw_bleu(axes, bleu)
             else:
@@ -82,9 +82,3 @@ def _draw_bleu(axes: "Axes", bleu: list[tuple[float, float]]) -> None:
     axes.margins(y=0.18)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("validation BLEU")
-
-
-def _tidy(axes: "Axes") -> None:
-    axes.grid(color=FAINT, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(length=0)

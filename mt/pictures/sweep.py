@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt.pictures._drawing import BLUE, FAINT, ORANGE, check_picture_path, save, style
+from mt.pictures._drawing import BLUE, ORANGE, check_picture_path, save, style, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,10 +55,9 @@ def _sweep_figure(scored: "Sequence[SweepCell]") -> "Figure":
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.set_yticks(range(len(drawn)), [])
     axes.margins(x=0.06)
-    axes.grid(color=FAINT, linewidth=0.6)
+    tidy(axes)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0)
+    axes.spines["left"].set_visible(False)
     axes.set_xlabel(
         "validation BLEU" + (f", the best {MOST_CELLS} of {len(scored)}" if len(scored) > len(drawn) else "")
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from mt.pictures._drawing import save, style, tidy
 from mtbench.results import PEERS, Columns, Record
 
 __all__ = ["Point", "columns", "draw", "minutes_to", "summarise"]
@@ -31,16 +32,16 @@ def minutes_to(target: float, curve: Sequence[Point]) -> float | None:
 
 def summarise(curves: Mapping[str, Sequence[Point]], targets: Sequence[int]) -> list[Record]:
     """Return a record for each contender: its time to every target, also as a share of that of the faster peer."""
-    records = []
-    for name, curve in curves.items():
-        record: dict[str, Any] = {"name": name, "best_bleu": max(point.bleu for point in curve)}
-        for target in targets:
-            times = {other: minutes_to(target, points) for other, points in curves.items()}
-            ours, rivals = times[name], [time for peer in PEERS if (time := times.get(peer))]
-            record[f"minutes_to_{target}"] = ours
-            record[f"share_of_peers_time_to_{target}"] = ours / min(rivals) if ours and rivals else None
-        records.append({**record, "curve": [tuple(point) for point in curve]})
-    return records
+    records: list[Record] = [
+        {"name": name, "best_bleu": max(point.bleu for point in curve)} for name, curve in curves.items()
+    ]
+    for target in targets:
+        times = {name: minutes_to(target, curve) for name, curve in curves.items()}
+        fastest = min((time for peer in PEERS if (time := times.get(peer))), default=None)
+        for record in records:
+            ours = record[f"minutes_to_{target}"] = times[record["name"]]
+            record[f"share_of_peers_time_to_{target}"] = ours / fastest if ours and fastest else None
+    return [{**record, "curve": [tuple(point) for point in curves[record["name"]]]} for record in records]
 
 
 def columns(targets: Sequence[int]) -> Columns:
@@ -53,15 +54,15 @@ def columns(targets: Sequence[int]) -> Columns:
 
 
 def draw(curves: Mapping[str, Sequence[Point]], path: Path) -> None:
-    """Draw BLEU against minutes, as the ending of path says."""
-    figure = Figure(figsize=(6.5, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for name, curve in curves.items():
-        axes.plot(*zip(*curve, strict=True), marker="o", markersize=3.5, label=name)
-    axes.set(xlabel="minutes of training", ylabel="validation BLEU (greedy)")
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.grid(color="#d9d9d9", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=200)
+    """Draw BLEU against minutes, as the ending of path says. Raises ConfigError if it cannot be written."""
+    with style():
+        figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+        axes = figure.subplots()
+        tidy(axes)
+        for name, curve in curves.items():
+            axes.plot(*zip(*curve, strict=True), marker="o", markersize=3.5, label=name)
+        axes.set(xlabel="minutes of training", ylabel="validation BLEU (greedy)")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False)
+        save(figure, path)
