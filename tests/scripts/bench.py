@@ -33,3 +33,10 @@ def run(script: str, *options: str, home: Path | None = None) -> "subprocess.Com
     environment = {**os.environ, **({"HOME": str(home)} if home else {})}
     environment.pop("HF_HOME", None)
     return subprocess.run([str(BENCH / script), *options], env=environment, capture_output=True, text=True, timeout=600)
+
+
+def refusal(script: str, *options: str, home: Path) -> str:
+    """Run a script with a mistake that it must answer with exit code 2; return the answer on one line."""
+    done = run(script, *options, home=home)
+    assert done.returncode == 2
+    return done.stderr.replace("\n", " ")

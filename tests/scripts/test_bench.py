@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from bench import run, spec, write_corpus
+from bench import refusal, run, spec, write_corpus
 from mtbench.contender import Contender, ContenderFailed, Turn
 from mtbench.multiply_adds import count_multiply_adds
 from mtbench.results import summarise
@@ -105,12 +105,9 @@ def test_peers_explains_itself():
 
 
 def test_mistakes_are_answered_before_anything_is_measured(tmp_path):
-    done = run("training", "--data", str(tmp_path / "nowhere"), "--no-peers", home=tmp_path)
-    assert done.returncode == 2
-    assert "train.en.gz does not exist" in done.stderr.replace("\n", " ")
-    done = run("scaling", "--lengths", "10,many", home=tmp_path)
-    assert done.returncode == 2
-    assert "length: give whole numbers" in done.stderr
+    answer = refusal("training", "--data", str(tmp_path / "nowhere"), "--no-peers", home=tmp_path)
+    assert "train.en.gz does not exist" in answer
+    assert "length: give whole numbers" in refusal("scaling", "--lengths", "10,many", home=tmp_path)
 
 
 @pytest.mark.slow

@@ -26,9 +26,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 PEERS_FOLDER = PROJECT / ".bench" / "peers"
 
 Threads = Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS, for everybody.")]
-WithPeers = Annotated[
-    bool, typer.Option("--peers/--no-peers", help="Compare with those that scripts/bench/peers has set up.")
-]
+WithPeers = Annotated[bool, typer.Option(help="Compare with those that scripts/bench/peers has set up.")]
 PeersFolder = Annotated[
     Path,
     typer.Option(

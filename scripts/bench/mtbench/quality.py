@@ -49,7 +49,7 @@ def quality(
 
     BLEU: sacrebleu's default, on the validation part, greedy search, for everybody. mt is judged whenever mt-train
     validates (experiment=multi30k_en_de, and what OVERRIDES change), the peers after the given minutes, with the
-    settings that were found best for this data (mtbench/PEER.yaml with PEER_tuned.yaml).
+    settings of mtbench/PEER.yaml and, for this data, PEER_tuned.yaml.
 
     minutes: from the first training step on; neither validating nor saving is counted, for anybody. The time to a BLEU
     is read from straight lines between the points of a curve.

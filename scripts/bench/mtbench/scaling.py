@@ -9,7 +9,7 @@ import typer
 from hydra import compose, initialize_config_module
 
 from mtbench.contender import Turn
-from mtbench.options import JsonFile, numbers
+from mtbench.options import JsonFile, Threads, numbers
 from mtbench.results import Record, summarise
 from mtbench.rounds import check_start, in_turns, report, workplace
 from mtbench.work import MODEL
@@ -42,7 +42,7 @@ def scaling(
     ),
     rounds: Annotated[int, typer.Option(min=1, help="Figures are medians over them.")] = 3,
     seconds: Annotated[float, typer.Option(min=0, help="Least length of a turn.")] = 10.0,
-    threads: Annotated[int, typer.Option(min=1, help="OMP_NUM_THREADS.")] = 2,
+    threads: Threads = 2,
     json_file: JsonFile = None,
 ) -> None:
     """Train the default decoder of work R on made-up tokens, one of its sizes changed at a time.

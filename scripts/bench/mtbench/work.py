@@ -96,8 +96,10 @@ class Work:
 
 def peer_settings(peer: str, *, tuned: bool) -> str:
     """Return a peer's settings as YAML, with $root and $peer in the place of folders; see `Work`."""
-    files = [Path(__file__).with_name(f"{peer}{kind}.yaml") for kind in ["", *["_tuned"] * tuned]]
-    return OmegaConf.to_yaml(OmegaConf.merge(*map(OmegaConf.load, files)))
+    settings = OmegaConf.load(Path(__file__).with_name(f"{peer}.yaml"))
+    if tuned:
+        settings.merge_with(OmegaConf.load(Path(__file__).with_name(f"{peer}_tuned.yaml")))
+    return OmegaConf.to_yaml(settings)
 
 
 def prepare(*, data: Path, vocabulary: int, folder: Path) -> Work:
