@@ -25,8 +25,6 @@ __all__ = [
     "TokenBatches",
 ]
 
-BUCKET_WIDTH = 2  # tokens; rows whose lengths fall into the same bucket are shuffled among each other
-
 
 class Batch(NamedTuple):
     """A batch of sentence pairs, padded."""
@@ -107,8 +105,7 @@ class TokenBatches(Sampler[BatchPlan]):
     """Rows of similar length, as many as fit into a token budget on either side; the batches in random order.
 
     The plans depend on (seed, epoch) alone, so that (epoch, position) is the whole state. Every epoch has the
-    same number of batches, and so has every rank: rows are packed by the upper bounds of their length buckets,
-    and only rows with equal bounds change places from epoch to epoch.
+    same number of batches, and so has every rank: only rows of equal lengths change places from epoch to epoch.
 
     Args:
         src_lengths: tokens of each row with EOS, [rows].
@@ -147,12 +144,11 @@ class TokenBatches(Sampler[BatchPlan]):
         self.epoch = 0
         self.position = 0
         """Batches of this epoch that were handed out."""
-        bounds = [np.minimum(-(-side // BUCKET_WIDTH) * BUCKET_WIDTH, longest) for side in (src_lengths, tgt_lengths)]
-        # serpentine: every other target bucket runs from long to short sources, so that neighbours stay alike
-        self._src_key = np.where((bounds[1] // BUCKET_WIDTH) % 2 == 0, bounds[0], -bounds[0])
-        self._tgt_key = bounds[1]
+        # serpentine: every other target length runs from long to short sources, so that neighbours stay alike
+        self._src_key = np.where(tgt_lengths % 2 == 0, src_lengths, -src_lengths)
+        self._tgt_key = tgt_lengths
         order = np.lexsort((self._src_key, self._tgt_key))
-        self._sizes = _pack(np.maximum(*bounds)[order], tokens_per_batch, divisible_by=world_size)
+        self._sizes = _pack(np.maximum(src_lengths, tgt_lengths)[order], tokens_per_batch, divisible_by=world_size)
 
     def __len__(self) -> int:
         """Return the batches of an epoch on one rank."""
