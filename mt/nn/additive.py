@@ -9,7 +9,7 @@ from torch.autograd.function import FunctionCtx
 
 __all__ = ["additive_energies"]
 
-CHUNK_ELEMENTS = 2**19  # numbers held at a time: 2 MiB in float32, which stay in the caches of two cores
+CHUNK_ELEMENTS = 2**21  # numbers held at a time: 8 MiB in float32, which stay in the cache of most CPUs
 ACCELERATOR_CHUNKS = 32  # times as many elsewhere, where starting a kernel costs more than fetching from memory
 
 

@@ -1,6 +1,6 @@
 """The cells of recurrent layers, written as their equations; s is the logistic function, * goes by elements."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mt.nn.dropout import Dropout
-from mt.nn.gru_sequence import gru_sequence
+from mt.nn.gru_sequence import gru_sequences
 from mt.nn.recurrence import Recurrence, RecurrentLayer, RecurrentOutput, Step, last_real
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "StandardGRU",
     "Step",
     "linear_scan",
+    "side_by_side",
 ]
 
 
@@ -60,7 +61,7 @@ class StandardGRU(Recurrence):
         """See `RecurrentLayer`; fused, on a GPU by cuDNN."""
         state = self.first_state(x) if state is None else state
         if x.is_cpu:
-            outputs = gru_sequence(x, state, *self.weights())
+            (outputs,) = gru_sequences(*(part.unsqueeze(0) for part in (x, state, *self.weights())))
         else:
             outputs, _ = torch.gru(
                 x,
@@ -74,6 +75,22 @@ class StandardGRU(Recurrence):
                 batch_first=True,
             )
         return RecurrentOutput(outputs, last_real(outputs, lengths))
+
+
+def side_by_side(layers: Sequence[RecurrentLayer], inputs: Sequence[Tensor], lengths: Tensor) -> list[RecurrentOutput]:
+    """Run each layer over an input of its own, [B, T, input], from zeros; standard GRUs on a CPU together.
+
+    Args:
+        layers: of one kind and size.
+        inputs: of one shape.
+        lengths: real positions of each row, of all inputs alike, [B].
+    """
+    standard = [layer for layer in layers if isinstance(layer, StandardGRU)]
+    if len(standard) < len(layers) or not inputs[0].is_cpu:
+        return [layer(x, None, lengths) for layer, x in zip(layers, inputs, strict=True)]
+    gathered = [(x, layer.first_state(x), *layer.weights()) for layer, x in zip(standard, inputs, strict=True)]
+    outputs = gru_sequences(*map(torch.stack, zip(*gathered, strict=True)))
+    return [RecurrentOutput(states, last_real(states, lengths)) for states in outputs]
 
 
 class SteppedGRU(Recurrence):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mt.nn.cells import side_by_side
 from mt.nn.dropout import Dropout
 from mt.nn.recurrence import Recurrence, RecurrentLayer, RecurrentOutput, Step
 
@@ -47,8 +48,9 @@ class Bidirectional(nn.Module):
             x: [B, T, D].
             lengths: real positions of each row, [B].
         """
-        ahead = self.left_to_right(x, None, lengths)
-        back = self.right_to_left(reverse_by_length(x, lengths), None, lengths)
+        ahead, back = side_by_side(
+            [self.left_to_right, self.right_to_left], [x, reverse_by_length(x, lengths)], lengths
+        )
         outputs = torch.cat([ahead.outputs, reverse_by_length(back.outputs, lengths)], dim=2)
         return RecurrentOutput(outputs, torch.cat([ahead.state, back.state], dim=1))
 
