@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mt.nn.dropout import Dropout
-from mt.nn.gru_sequence import gru_sequences
+from mt.nn.gru import gru_sequences, gru_steps
 from mt.nn.recurrence import Recurrence, RecurrentLayer, RecurrentOutput, Step, last_real
 
 __all__ = [
@@ -50,9 +50,14 @@ class StandardGRU(Recurrence):
     def recurrence(self) -> Step:
         """See `Recurrence`."""
         weights = self.weights()
+        move = (
+            gru_steps(*weights)
+            if torch.is_grad_enabled() and weights[0].is_cpu
+            else lambda x, h: torch.gru_cell(x, h, *weights)
+        )
 
         def advance(x: Tensor, h: Tensor) -> RecurrentOutput:
-            h = torch.gru_cell(x, h, *weights)
+            h = move(x, h)
             return RecurrentOutput(h, h)
 
         return advance
