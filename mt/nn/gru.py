@@ -86,6 +86,12 @@ def _back(gradient: Tensor, gates: Tensor, g: Tensor, h: Tensor, rows: Tensor) -
     return past
 
 
+def _in_order(dU: Tensor, biases: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of U, b and c; given are that of U for g, r, z, [..., 3H, H], and the sums of rows, [..., 4H]."""
+    H = dU.shape[-1]
+    return dU.roll(-H, -2), biases[..., H:], biases[..., : 3 * H].roll(-H, -1)
+
+
 class _Sequences(torch.autograd.Function):
     """Time comes first within, but for what is multiplied position by position: [G, T, B, ...]."""
 
@@ -140,11 +146,11 @@ class _Sequences(torch.autograd.Function):
                 dW[i].addmm_(rzn.t(), x[i, begin:end].flatten(0, 1))
                 dU[i].addmm_(grz.t(), states[begin:end, i].flatten(0, 1))
                 biases[i] += rows.sum(0)
-        return dx.transpose(1, 2), dh, dW, dU.roll(-H, 1), biases[:, H:], biases[:, : 3 * H].roll(-H, 1), None
+        return dx.transpose(1, 2), dh, dW, *_in_order(dU, biases), None
 
 
 Noted = dict[int, tuple[Tensor, Tensor, Tensor]]
-"""Of each step that was gone back through: the rows of `_back`, [B, 4H]; x; h."""
+"""Of each step, by its number, that was gone back through (going back again replaces it): `_back`'s rows; x; h."""
 
 
 class _Weights(torch.autograd.Function):
@@ -166,9 +172,7 @@ class _Weights(torch.autograd.Function):
         rows, x, h = (torch.cat(parts) for parts in zip(*noted.values(), strict=True))
         noted.clear()
         H = h.shape[1]
-        biases = rows.sum(0)
-        dU = (rows[:, : 3 * H].t() @ h).roll(-H, 0)
-        return rows[:, H:].t() @ x, dU, biases[H:], biases[: 3 * H].roll(-H), None
+        return rows[:, H:].t() @ x, *_in_order(rows[:, : 3 * H].t() @ h, rows.sum(0)), None
 
 
 class _Step(torch.autograd.Function):
