@@ -147,9 +147,16 @@ Judge = Callable[[Tensor, Tensor], _Judged]
 
 
 def _chunked(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, judge: Judge) -> Loss:
-    """Project features of P passes, [P, M, F], chunk by chunk, and let `judge` say value and gradient."""
+    """Project features of P passes, [P, M, F], chunk by chunk, and let `judge` say value and gradient.
+
+    Under autocast only the products are rounded: what is judged would lose digits.
+    """
+    device = features.device.type
+    if torch.is_autocast_enabled(device):
+        features = features.to(torch.get_autocast_dtype(device))
     for_gradient = torch.is_grad_enabled() and any(part.requires_grad for part in (features, weight, bias))
-    return Loss(*_Chunked.apply(features, weight, bias, targets, judge, for_gradient))  # type: ignore[no-untyped-call]
+    with torch.autocast(device, enabled=False):
+        return Loss(*_Chunked.apply(features, weight, bias, targets, judge, for_gradient))  # type: ignore[no-untyped-call]
 
 
 class _Chunked(torch.autograd.Function):
@@ -163,9 +170,6 @@ class _Chunked(torch.autograd.Function):
         judge: Judge,
         for_gradient: bool,
     ) -> tuple[Tensor, Tensor]:
-        given_dtype, device = features.dtype, features.device.type
-        if torch.is_autocast_enabled(device):
-            features = features.to(torch.get_autocast_dtype(device))
         used_weight, used_bias = weight.to(features.dtype), bias.to(features.dtype)
         (P, M, F), V = features.shape, len(weight)
         accumulate = torch.promote_types(features.dtype, torch.float32)
@@ -191,7 +195,7 @@ class _Chunked(torch.autograd.Function):
                 grad_weight.addmm_(gradient.t(), chunk)
             else:
                 grad_weight += gradient.t() @ chunk
-        ctx.gradients = (grad_features.to(given_dtype), grad_weight, grad_bias)  # type: ignore[attr-defined]
+        ctx.gradients = (grad_features, grad_weight, grad_bias)  # type: ignore[attr-defined]
         ctx.mark_non_differentiable(plain)
         return objective, plain
 

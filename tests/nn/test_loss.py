@@ -106,6 +106,17 @@ class TestRDrop:
         twice = r_drop(torch.stack([features] * 2), weight, bias, targets, alpha=3.0, label_smoothing=0.1)
         torch.testing.assert_close(twice.objective, once.objective)
 
+    def test_autocast_rounds_products_alone(self):
+        passes, weight = (
+            torch.randint(-2, 3, (2, 7, 4)).float(),
+            torch.randint(-2, 3, (13, 4)).float(),
+        )  # exact in bfloat16
+        problem = passes, weight, torch.zeros(13), torch.arange(7)
+        expected = r_drop(*problem, alpha=3.0).objective
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = r_drop(*problem, alpha=3.0).objective
+        torch.testing.assert_close(loss, expected)
+
 
 def test_log_probabilities_are_those_that_the_loss_sums(problem):
     features, weight, bias, targets = problem
