@@ -27,7 +27,7 @@ from mt.commands._logging import set_up_logging
 from mt.commands._overrides import check_overrides
 from mt.errors import ConfigError, MTError, TrainingError
 from mt.evaluation.metrics import VALIDATION_BLEU
-from mt.evaluation.sweep import CONFIG, SUMMARY, settings_fingerprint
+from mt.evaluation.sweep import CONFIG, SUMMARY, Run, read_run, settings_fingerprint
 from mt.pictures import learning_curves
 from mt.training.allocator import keep_freed_memory
 from mt.training.callbacks import Interrupted, ModelExport, Throughput, ValidationReport
@@ -56,8 +56,7 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
     require_values(config)
     if type(config.seed) is not int or config.seed < 0:
         raise ConfigError(f"seed must be a whole number of at least 0, not {config.seed!r}")
-    composed = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))  # building resolves it
-    origin = {"overrides": list(overrides), "settings_fingerprint": settings_fingerprint(composed)}
+    origin = {"overrides": list(overrides), "settings_fingerprint": _fingerprint(config)}  # building resolves it
     folder = Path(config.run_dir)
     checkpoint = _find_checkpoint(folder, config.ckpt_path)
     if _is_first_process():
@@ -135,7 +134,8 @@ def main() -> None:
             if in_sweep:
                 _require_one_process(config)
                 config.run_dir = HydraConfig.get().runtime.output_dir
-            best = train(config, HydraConfig.get().overrides.task)
+            finished = _resume_in_sweep(config) if in_sweep else None
+            best = finished.bleu if finished else train(config, HydraConfig.get().overrides.task)
             if in_sweep:
                 sweeps[HydraConfig.get().sweep.dir] = None
             return best
@@ -177,6 +177,28 @@ def _require_one_process(config: DictConfig) -> None:
         )
 
 
+def _resume_in_sweep(config: DictConfig) -> Run | None:
+    """Let ckpt_path=last go on with a whole sweep: what has not begun starts, what has finished is returned and left."""
+    if config.ckpt_path != "last":
+        return None
+    folder = Path(config.run_dir)
+    run = read_run(folder)
+    if isinstance(run, Run) and (run.seed, run.settings_fingerprint) == (config.seed, _fingerprint(config)):
+        print(f"{folder} has finished already.")
+        return run
+    if not _last_checkpoint(folder).exists():
+        config.ckpt_path = None
+    return None
+
+
+def _fingerprint(config: DictConfig) -> str:
+    return settings_fingerprint(cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)))
+
+
+def _last_checkpoint(folder: Path) -> Path:
+    return folder / "checkpoints" / "last.ckpt"
+
+
 def _is_first_process() -> bool:
     """Tell whether this is rank 0, or the process that will start the others."""
     return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
@@ -201,7 +223,7 @@ def _find_checkpoint(folder: Path, ckpt_path: str | None) -> Path | None:
     Raises:
         TrainingError: if there is none, if it cannot be read, or if starting would overwrite another run.
     """
-    last = folder / "checkpoints" / "last.ckpt"
+    last = _last_checkpoint(folder)
     if ckpt_path is not None:
         checkpoint = last if ckpt_path == "last" else Path(ckpt_path)
         _check_checkpoint(checkpoint)

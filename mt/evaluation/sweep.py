@@ -15,7 +15,17 @@ import yaml
 from mt.errors import DataError
 from mt.evaluation.metrics import VALIDATION_BLEU
 
-__all__ = ["CONFIG", "SUMMARY", "LeftOut", "Run", "Sweep", "SweepCell", "read_sweep", "settings_fingerprint"]
+__all__ = [
+    "CONFIG",
+    "SUMMARY",
+    "LeftOut",
+    "Run",
+    "Sweep",
+    "SweepCell",
+    "read_run",
+    "read_sweep",
+    "settings_fingerprint",
+]
 
 CONFIG, SUMMARY = "config.yaml", "summary.json"
 OF_ONE_RUN = ("seed", "name", "run_dir", "ckpt_path")  # they tell runs apart, not settings
@@ -130,7 +140,7 @@ def read_sweep(folders: Sequence[Path]) -> Sweep:
         DataError: a folder holds no run, or no run has finished.
     """
     found = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
-    read = [_read_run(path) for path in found.values()]
+    read = [read_run(path) for path in found.values()]
     left_out = [one for one in read if isinstance(one, LeftOut)]
     groups: dict[tuple[str, str], dict[int, Run]] = {}
     for run in (one for one in read if isinstance(one, Run)):
@@ -166,7 +176,8 @@ def _is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file() or (folder / SUMMARY).is_file()
 
 
-def _read_run(folder: Path) -> Run | LeftOut:
+def read_run(folder: Path) -> Run | LeftOut:
+    """Return what a run came to, or why it counts for nothing."""
     if not (folder / CONFIG).is_file():
         return LeftOut(folder, "did not begin to train")
     if not (folder / SUMMARY).is_file():

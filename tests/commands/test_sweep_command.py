@@ -1,6 +1,7 @@
 """`mt-sweep` prints and saves one table and one picture, of the runs that mt-train -m leaves."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,24 @@ SMALL = [
     "scheduler.warmup_steps=1",
 ]
 RUNS = [("base", 1, 30.0), ("base", 2, 32.0), ("small", 1, 33.0), ("small", 2, 33.5), ("small", 3, 35.5)]
+
+
+Train = Callable[..., int | str | None]
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Return what runs mt-train with a small model, in a folder of its own, and says how it ended."""
+    monkeypatch.setattr(train_command, "set_up_logging", lambda _: None)
+    monkeypatch.chdir(tmp_path)
+
+    def train(*overrides: str) -> int | str | None:
+        monkeypatch.setattr("sys.argv", ["mt-train", *SMALL, f"data.cache={tmp_path}/cache", *overrides])
+        with pytest.raises(SystemExit) as stopped:
+            train_command.main()
+        return stopped.value.code
+
+    return train
 
 
 @pytest.fixture
@@ -145,19 +164,8 @@ def test_wrong_input(arguments: list[str], message: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_by_mt_train_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sweep_by_mt_train_is_read(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     """The seeds of each size share a cell, though data, tokenizer and folders follow seed and name; one run fails."""
-    monkeypatch.setattr(train_command, "set_up_logging", lambda _: None)
-    monkeypatch.chdir(tmp_path)
-
-    def train(*overrides: str) -> int | str | None:
-        monkeypatch.setattr("sys.argv", ["mt-train", *SMALL, f"data.cache={tmp_path}/cache", *overrides])
-        with pytest.raises(SystemExit) as stopped:
-            train_command.main()
-        return stopped.value.code
-
     assert train("-m", "seed=1,2", "model.embedding_size=4,8,-1", "name=x") == 2
     assert "mt-sweep runs/x\n" in capsys.readouterr().out
     assert train("name=x/0", "seed=1", "model.embedding_size=4", "ckpt_path=last") == 0
@@ -176,3 +184,27 @@ def test_a_sweep_by_mt_train_is_read(
     assert errors == "warning: 2 runs are left out:\n" + "".join(
         f"  runs/x/{number} did not begin to train\n" for number in (2, 5)
     )
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_goes_on(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    """With ckpt_path=last: what has finished is left as it is, what was cut off is continued, the rest begins."""
+    assert train("-m", "seed=1,2", "name=x") == 0
+    first, second = (Path("runs/x") / number / "summary.json" for number in "01")
+    before = first.stat().st_mtime_ns
+    second.unlink()  # written at the end
+    assert train("-m", "seed=1,2,3", "name=x") == 2
+    assert "holds a run already: continue it with ckpt_path=last" in capsys.readouterr().err
+    Path("runs/x/2").rename("third")
+
+    assert train("-m", "seed=1,2,3", "name=x", "ckpt_path=last") == 0
+    assert "runs/x/0 has finished already.\n" in capsys.readouterr().out
+    assert first.stat().st_mtime_ns == before
+    assert second.exists()
+    parts = [len([*Path(f"runs/x/{number}/logs/csv").iterdir()]) for number in range(3)]
+    assert parts == [1, 2, 1]
+
+    assert train("-m", "seed=1,2,3", "name=x", "trainer.max_steps=3", "ckpt_path=last") == 0
+    assert {json.loads(path.read_text())["steps"] for path in Path("runs/x").glob("*/summary.json")} == {3}
+    assert train("-m", "seed=2,1", "name=x", "trainer.max_steps=3", "ckpt_path=last") == 2
+    assert "seed" in capsys.readouterr().err
