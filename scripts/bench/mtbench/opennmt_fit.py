@@ -17,7 +17,7 @@ update = Trainer._gradient_accumulation
 def timed_update(trainer: Any, *arguments: Any) -> Any:
     def save() -> Path:
         step = trainer.optim.training_step
-        trainer.model_saver.save(step)
+        trainer.model_saver.save(step, moving_average=trainer.moving_average)
         return Path(f"{trainer.model_saver.base_path}_step_{step}.pt")
 
     stopwatch.before_step(save)
