@@ -35,7 +35,7 @@ def quality(
         str, typer.Option(help="Of training, after which the peers are judged; the last ends it.")
     ] = "2,4,8,12,16,20,30,40",
     targets: Annotated[str, typer.Option(help="BLEU whose times are compared.")] = "30,35",
-    vocabulary: Annotated[int, typer.Option(min=5, help="Pieces of the peers' joint BPE model.")] = 5000,
+    vocabulary: Annotated[int, typer.Option(min=5, help="Pieces of the peers' joint BPE model.")] = 10000,
     threads: Threads = 2,
     peers: WithPeers = True,
     peers_folder: PeersFolder = PEERS_FOLDER,
