@@ -16,7 +16,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import RichProgressBar, Timer
+from pytorch_lightning.callbacks import LambdaCallback, RichProgressBar, Timer
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
@@ -96,7 +96,15 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
         data_fingerprint=fingerprint,
         timer=timer,
     )
-    callbacks = [timer, Throughput(every_steps=config.trainer.log_every_n_steps), export, ValidationReport(timer=timer)]
+    # once a checkpoint of other settings would have been refused
+    record = LambdaCallback(on_fit_start=lambda trainer, _: _record(config, folder) if trainer.is_global_zero else None)
+    callbacks = [
+        record,
+        timer,
+        Throughput(every_steps=config.trainer.log_every_n_steps),
+        export,
+        ValidationReport(timer=timer),
+    ]
     callbacks += build(config.callbacks).values()
     if sys.stdout.isatty():
         callbacks.append(RichProgressBar())
@@ -104,8 +112,6 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
     trainer = build(config.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=sys.stdout.isatty())
     parameters = sum(weight.numel() for weight in module.parameters())
     logger.info("%s parameters, %s", f"{parameters:,}", trainer.strategy.root_device)
-    if trainer.is_global_zero:
-        _record(config, folder)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         if export.validated_step < trainer.global_step:

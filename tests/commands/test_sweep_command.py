@@ -207,4 +207,5 @@ def test_an_interrupted_sweep_goes_on(train: Train, capsys: pytest.CaptureFixtur
     assert train("-m", "seed=1,2,3", "name=x", "trainer.max_steps=3", "ckpt_path=last") == 0
     assert {json.loads(path.read_text())["steps"] for path in Path("runs/x").glob("*/summary.json")} == {3}
     assert train("-m", "seed=2,1", "name=x", "trainer.max_steps=3", "ckpt_path=last") == 2
-    assert "seed" in capsys.readouterr().err
+    assert "seed was 1 and is 2" in capsys.readouterr().err
+    assert "seed: 1\n" in Path("runs/x/0/config.yaml").read_text(encoding="utf-8")
