@@ -156,7 +156,10 @@ class DotAttention(SingleHead):
 
 
 class GeneralAttention(SingleHead):
-    """energy = query . W value   (Luong et al. 2015, section 3.1, "general"): keys as wide as queries."""
+    """energy = query . W value / sqrt(H)   (Luong et al. 2015, section 3.1, "general"): keys as wide as queries, H.
+
+    The root could be a part of W. Apart from it, a step of Adam moves the energies less, and so they learn.
+    """
 
     def __init__(self, *, query_size: int, value_size: int) -> None:
         super().__init__()
@@ -164,7 +167,7 @@ class GeneralAttention(SingleHead):
 
     def energies(self, query: Tensor, keys: Tensor, coverage: Tensor | None) -> Tensor:
         """See `SingleHead`."""
-        return torch.bmm(query, keys.transpose(1, 2))
+        return torch.bmm(query / keys.shape[2] ** 0.5, keys.transpose(1, 2))
 
 
 class ScaledDotAttention(SingleHead):

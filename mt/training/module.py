@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins import Precision
 from pytorch_lightning.utilities import GradClipAlgorithmType
 from torch import Tensor
 from torch.nn import Parameter
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -161,24 +161,25 @@ class TranslationModule(pl.LightningModule):
         # DDP averages over ranks, which hold different numbers of tokens: divide by their mean instead of our own
         return loss.objective / self._gathered(tokens).float().mean()
 
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Stop before gradients that are not finite reach the weights (a loss scaler skips such steps by itself)."""
-        if self.trainer.precision != "16-mixed":
-            gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
-            self._require_finite(torch.nn.utils.get_total_norm(gradients), "gradient")
-
     def configure_gradient_clipping(
         self,
         optimizer: Optimizer,
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as in float32 under bf16-mixed, where Lightning refuses fused optimizers although nothing is scaled."""
-        if self.trainer.precision == "bf16-mixed":
-            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
-            Precision.clip_gradients(self.trainer.precision_plugin, optimizer, gradient_clip_val or 0, algorithm)
+        """Stop before gradients that are not finite reach the weights (a loss scaler skips such steps by itself); clip.
+
+        Lightning's own clipping refuses fused optimizers under bf16-mixed too, although nothing is scaled there.
+        """
+        norm = get_total_norm([weight.grad for weight in self.parameters() if weight.grad is not None])
+        if self.trainer.precision != "16-mixed":
+            self._require_finite(norm, "gradient")
+        if not gradient_clip_val:
+            return
+        if gradient_clip_algorithm == GradClipAlgorithmType.VALUE:
+            clip_grad_value_(self.parameters(), gradient_clip_val)
         else:
-            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the sums, and translate it greedily."""

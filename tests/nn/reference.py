@@ -53,7 +53,7 @@ def dot_attention(query, values):
 
 def general_attention(query, values, w):
     """One query [H] over values [S, C] through w: [H, C]. Returns context [C] and weights [S]."""
-    weights = softmax(np.array([query @ w @ value for value in values]))
+    weights = softmax(np.array([query @ w @ value / np.sqrt(len(query)) for value in values]))
     return weights @ values, weights
 
 

@@ -235,18 +235,19 @@ def test_every_optimizer_and_schedule_trains(run, optimizer, scheduler):
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_gradients_are_clipped(run, precision, monkeypatch):
-    norms = []
+@pytest.mark.parametrize("algorithm", ["norm", "value"])
+def test_gradients_are_clipped(run, algorithm, precision, monkeypatch):
+    found = []
 
     def look(self, optimizer):
-        norms.append(
-            torch.nn.utils.get_total_norm([weight.grad for weight in self.parameters() if weight.grad is not None])
-        )
+        gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
+        if gradients:  # there are none before the first step
+            found.append(torch.nn.utils.get_total_norm(gradients, norm_type=2.0 if algorithm == "norm" else torch.inf))
 
     monkeypatch.setattr(TranslationModule, "on_before_zero_grad", look)
-    run("clipped", f"trainer.precision={precision}", "trainer.gradient_clip_val=0.01", "trainer.max_steps=4")
-    assert len(norms) == 4
-    torch.testing.assert_close(torch.stack(norms[1:]), torch.full((3,), 0.01), rtol=1e-3, atol=0)
+    settings = ["trainer.gradient_clip_val=0.001", f"+trainer.gradient_clip_algorithm={algorithm}"]
+    run("clipped", f"trainer.precision={precision}", *settings, "trainer.max_steps=4")
+    torch.testing.assert_close(torch.stack(found), torch.full((3,), 0.001), rtol=1e-3, atol=0)
 
 
 def test_what_float16_cannot_do_with_a_fused_optimizer_is_said(tokenizers):
