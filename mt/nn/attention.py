@@ -71,6 +71,11 @@ def masked_softmax(energies: Tensor, mask: Tensor) -> Tensor:
     return energies.masked_fill(~mask, -torch.inf).softmax(dim=-1, dtype=dtype)
 
 
+def scaled_products(queries: Tensor, keys: Tensor) -> Tensor:
+    """Compare queries: [..., T, A] with keys: [..., S, A] by query . key / sqrt(A), giving [..., T, S]."""
+    return (queries / keys.shape[-1] ** 0.5) @ keys.transpose(-2, -1)
+
+
 class SingleHead(nn.Module):
     """Base of the attentions with one distribution per query: they differ in their keys and energies alone.
 
@@ -167,7 +172,7 @@ class GeneralAttention(SingleHead):
 
     def energies(self, query: Tensor, keys: Tensor, coverage: Tensor | None) -> Tensor:
         """See `SingleHead`."""
-        return torch.bmm(query / keys.shape[2] ** 0.5, keys.transpose(1, 2))
+        return scaled_products(query, keys)
 
 
 class ScaledDotAttention(SingleHead):
@@ -180,7 +185,7 @@ class ScaledDotAttention(SingleHead):
 
     def energies(self, query: Tensor, keys: Tensor, coverage: Tensor | None) -> Tensor:
         """See `SingleHead`."""
-        return torch.bmm(self.query(query) / keys.shape[2] ** 0.5, keys.transpose(1, 2))
+        return scaled_products(self.query(query), keys)
 
 
 class MultiHeadAttention(nn.Module):
@@ -217,7 +222,7 @@ class MultiHeadAttention(nn.Module):
     def forward(self, query: Tensor, memory: Memory, coverage: Tensor | None = None) -> Attended:
         """See `Attention`."""
         queries, keys, values = (self._split(x) for x in (self.query(query), memory.keys, memory.values))
-        energies = (queries / queries.shape[3] ** 0.5) @ keys.transpose(2, 3)  # [B, heads, T, S]
+        energies = scaled_products(queries, keys)  # [B, heads, T, S]
         weights = masked_softmax(energies, memory.mask[:, None, None])
         contexts = weights.to(values.dtype) @ values  # [B, heads, T, A / heads]
         return Attended(self.output(contexts.transpose(1, 2).flatten(2)), weights.mean(1))
