@@ -1,5 +1,6 @@
 """Attention over the encoder's outputs (the memory)."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -73,7 +74,7 @@ def masked_softmax(energies: Tensor, mask: Tensor) -> Tensor:
 
 def scaled_products(queries: Tensor, keys: Tensor) -> Tensor:
     """Compare queries: [..., T, A] with keys: [..., S, A] by query . key / sqrt(A), giving [..., T, S]."""
-    return (queries / keys.shape[-1] ** 0.5) @ keys.transpose(-2, -1)
+    return (queries / math.sqrt(keys.shape[-1])) @ keys.transpose(-2, -1)
 
 
 class SingleHead(nn.Module):
