@@ -82,6 +82,7 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
             "label_smoothing": config.label_smoothing,
             "r_drop": config.r_drop,
             "data.tokens_per_batch": data.tokens_per_batch,
+            "data.bucket_width": data.bucket_width,
             "data.fingerprint": fingerprint,
             "tokenizer.fingerprint": tokenizers.fingerprint,
             "tokenizer.sampling": data.tokenizer.sampling,

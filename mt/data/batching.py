@@ -105,13 +105,16 @@ class TokenBatches(Sampler[BatchPlan]):
     """Rows of similar length, as many as fit into a token budget on either side; the batches in random order.
 
     The plans depend on (seed, epoch) alone, so that (epoch, position) is the whole state. Every epoch has the
-    same number of batches, and so has every rank: only rows of equal lengths change places from epoch to epoch.
+    same number of batches, and so has every rank: rows are packed by the upper bounds of their length buckets, and
+    only rows of the same bucket change places from epoch to epoch.
 
     Args:
         src_lengths: tokens of each row with EOS, [rows].
         tgt_lengths: likewise.
         tokens_per_batch: limit on B * S and on B * T, as far as the lengths hold: subword sampling cuts text into more
             pieces, and how many more is known only when it is drawn.
+        bucket_width: lengths that fall into a bucket. With 1 a batch holds least padding; wider buckets mix lengths, so
+            that a batch says more about the corpus (Morishita et al. 2017 compare such orders).
         seed: of the order, and of the seeds in the plans.
         rank: of this process.
         world_size: number of processes that share the batches.
@@ -127,6 +130,7 @@ class TokenBatches(Sampler[BatchPlan]):
         src_lengths: NDArray[np.int64],
         tgt_lengths: NDArray[np.int64],
         tokens_per_batch: int,
+        bucket_width: int = 1,
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
@@ -144,11 +148,14 @@ class TokenBatches(Sampler[BatchPlan]):
         self.epoch = 0
         self.position = 0
         """Batches of this epoch that were handed out."""
-        # serpentine: every other target length runs from long to short sources, so that neighbours stay alike
-        self._src_key = np.where(tgt_lengths % 2 == 0, src_lengths, -src_lengths)
-        self._tgt_key = tgt_lengths
+        src_bounds, tgt_bounds = (
+            np.minimum(-(-side // bucket_width) * bucket_width, longest) for side in (src_lengths, tgt_lengths)
+        )
+        # serpentine: every other target bucket runs from long to short sources, so that neighbours stay alike
+        self._src_key = np.where(-(-tgt_lengths // bucket_width) % 2 == 0, src_bounds, -src_bounds)
+        self._tgt_key = tgt_bounds
         order = np.lexsort((self._src_key, self._tgt_key))
-        self._sizes = _pack(np.maximum(src_lengths, tgt_lengths)[order], tokens_per_batch, divisible_by=world_size)
+        self._sizes = _pack(np.maximum(src_bounds, tgt_bounds)[order], tokens_per_batch, divisible_by=world_size)
 
     def __len__(self) -> int:
         """Return the batches of an epoch on one rank."""

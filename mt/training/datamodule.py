@@ -31,6 +31,7 @@ class TranslationDataModule(pl.LightningDataModule):
         tokenizer: how to cut text into pieces; `sampling` concerns the training batches only.
         max_length: most pieces of either side; pairs with a longer one are dropped and counted.
         tokens_per_batch: most tokens of either side of a batch, padding included; with sampling, of the best cuts.
+        bucket_width: lengths of training sentences that are mixed in a batch, see `mt.data.batching.TokenBatches`.
         seed: of the order of the batches, and of sampling.
         num_workers: processes that prepare batches beside the main one.
         cache: folder for trained tokenizers.
@@ -44,6 +45,7 @@ class TranslationDataModule(pl.LightningDataModule):
         tokenizer: TokenizerSettings,
         max_length: int = 200,
         tokens_per_batch: int = 4096,
+        bucket_width: int = 1,
         seed: int = 1,
         num_workers: int = 0,
         cache: str = "~/.cache/mt",
@@ -52,6 +54,7 @@ class TranslationDataModule(pl.LightningDataModule):
         for name, value, least in (
             ("max_length", max_length, 1),
             ("tokens_per_batch", tokens_per_batch, 1),
+            ("bucket_width", bucket_width, 1),
             ("num_workers", num_workers, 0),
         ):
             if type(value) is not int or value < least:
@@ -65,6 +68,7 @@ class TranslationDataModule(pl.LightningDataModule):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.tokens_per_batch = tokens_per_batch
+        self.bucket_width = bucket_width
         self.seed = seed
         self.num_workers = num_workers
         self.cache = Path(cache).expanduser()
@@ -120,6 +124,7 @@ class TranslationDataModule(pl.LightningDataModule):
             src_lengths=_lengths(corpus, "src"),
             tgt_lengths=_lengths(corpus, "tgt"),
             tokens_per_batch=self.tokens_per_batch,
+            bucket_width=self.bucket_width if shuffle else 1,
             seed=self.seed,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,

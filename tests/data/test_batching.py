@@ -20,10 +20,10 @@ def sampler(pairs, **options):
     return TokenBatches(src_lengths=src, tgt_lengths=tgt, **{"tokens_per_batch": 100, **options})
 
 
-@given(lengths, st.integers(0, 5))
+@given(lengths, st.integers(0, 5), st.integers(1, 50))
 @settings(deadline=None, max_examples=50)
-def test_every_row_once_within_the_budget(pairs, epoch):
-    batches = sampler(pairs, seed=3)
+def test_every_row_once_within_the_budget(pairs, epoch, bucket_width):
+    batches = sampler(pairs, seed=3, bucket_width=bucket_width)
     batches.set_epoch(epoch)
     drawn = [plan.rows for plan in batches]
     assert sorted(row for batch in drawn for row in batch) == list(range(len(pairs)))
@@ -33,12 +33,11 @@ def test_every_row_once_within_the_budget(pairs, epoch):
             assert len(batch) * max(pairs[row][side] for row in batch) <= 100
 
 
-@given(lengths, st.integers(2, 4))
+@given(lengths, st.integers(2, 4), st.integers(1, 50))
 @settings(deadline=None, max_examples=50)
-def test_ranks_share_all_rows_in_equal_counts(pairs, world_size):
-    ranks = [
-        [plan.rows for plan in sampler(pairs, seed=1, rank=rank, world_size=world_size)] for rank in range(world_size)
-    ]
+def test_ranks_share_all_rows_in_equal_counts(pairs, world_size, bucket_width):
+    options = {"seed": 1, "world_size": world_size, "bucket_width": bucket_width}
+    ranks = [[plan.rows for plan in sampler(pairs, rank=rank, **options)] for rank in range(world_size)]
     assert len({len(rank) for rank in ranks}) == 1
     assert all(batch for rank in ranks for batch in rank)
     assert sorted(row for rank in ranks for batch in rank for row in batch) == list(range(len(pairs)))
@@ -66,6 +65,18 @@ def test_rows_change_company_from_epoch_to_epoch():
     first = {frozenset(plan.rows) for plan in batches}
     batches.set_epoch(1)
     assert first != {frozenset(plan.rows) for plan in batches}
+
+
+def test_rows_of_wide_buckets_seldom_meet_again(pairs):
+    def meet_again(bucket_width):
+        batches = sampler(pairs, bucket_width=bucket_width)
+        met = []
+        for epoch in (0, 1):
+            batches.set_epoch(epoch)
+            met.append({(a, b) for plan in batches for a in plan.rows for b in plan.rows if a < b})
+        return len(met[0] & met[1]) / len(met[0])
+
+    assert meet_again(10) < meet_again(1) / 2
 
 
 def test_every_batch_draws_by_a_seed_of_its_own(pairs):

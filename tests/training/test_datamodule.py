@@ -18,13 +18,14 @@ CORPUS = {
 def serve(tmp_path):
     """The batches of training and validation, and the corpus in its best cut by line."""
 
-    def load(sampling):
+    def load(sampling, bucket_width=1):
         data = TranslationDataModule(
             train=lambda: Dataset.from_dict(CORPUS),
             validation=lambda: Dataset.from_dict(CORPUS),
             tokenizer=TokenizerSettings(model_type="bpe", vocab_size=30, sampling=sampling),
             max_length=40,
             tokens_per_batch=60,
+            bucket_width=bucket_width,
             cache=str(tmp_path),
         )
         best = data.load().source.encode(CORPUS["source"])
@@ -39,6 +40,12 @@ def cut(batches):
         for batch in batches
         for line, row, length in zip(batch.lines, batch.src.tolist(), batch.src_lengths.tolist(), strict=True)
     }
+
+
+def test_only_training_mixes_lengths_and_only_on_demand(serve):
+    (train, validation, _), (mixed, unmixed, _) = serve(0.0), serve(0.0, bucket_width=9)
+    assert [batch.lines for batch in unmixed] == [batch.lines for batch in validation]
+    assert {frozenset(batch.lines) for batch in mixed} != {frozenset(batch.lines) for batch in train}
 
 
 def test_only_training_samples_its_cuts_and_only_on_demand(serve):
