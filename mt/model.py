@@ -193,9 +193,28 @@ class Seq2Seq(nn.Module):
         encoded = self.encoder(src, src_lengths)
         memory = self.decoder.memory(encoded.values, encoded.mask)
         features, attention = self.decoder.force(tgt_in, memory, encoded.summary)
+        return Forced(self._log_probs(features, tgt_out), attention)
+
+    def log_probs(
+        self, src: Tensor, src_lengths: Tensor, tgt_in: Tensor, tgt_out: Tensor, *, sentences: Tensor
+    ) -> Tensor:
+        """Score N given translations, any number of each sentence, [N, T], for training: see `Forced`.
+
+        Args:
+            src: token ids, [B, S].
+            src_lengths: [B].
+            tgt_in: BOS and each translation without its last token, [N, T].
+            tgt_out: each translation with EOS, [N, T].
+            sentences: which one of src each translation belongs to, [N].
+        """
+        encoded = self.encoder(src, src_lengths)
+        memory = self.decoder.memory(encoded.values, encoded.mask).select(sentences)
+        return self._log_probs(self.decoder(tgt_in, memory, encoded.summary[sentences]), tgt_out)
+
+    def _log_probs(self, features: Tensor, tgt_out: Tensor) -> Tensor:
         real = tgt_out != PAD
         found = log_probabilities(features[real], self.output.weight, self.output.bias, tgt_out[real])
-        return Forced(found.new_zeros(real.shape).masked_scatter(real, found), attention)
+        return found.new_zeros(real.shape).masked_scatter(real, found)
 
 
 def build_model(spec: ModelSpec) -> Seq2Seq:

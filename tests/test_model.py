@@ -76,6 +76,18 @@ def test_r_drop_passes_twice(batch):
     assert losses[1] > losses[0] + 1e-3
 
 
+@pytest.mark.parametrize("decoder", ["parallel", "conditional"])
+def test_any_number_of_translations_of_a_sentence_are_scored(batch, decoder):
+    model = build_model(tiny_spec(decoder=decoder)).double().eval()
+    src, lengths = batch
+    sentences = torch.tensor([1, 1, 0, 1])
+    tgt_in = torch.tensor([[2, 4, 5], [2, 6, 0], [2, 0, 0], [2, 7, 7]])
+    tgt_out = torch.tensor([[4, 5, 3], [6, 3, 0], [3, 0, 0], [7, 7, 3]])
+    scored = model.log_probs(src, lengths, tgt_in, tgt_out, sentences=sentences)
+    expected = model.forced(src[sentences], lengths[sentences], tgt_in, tgt_out).log_probs
+    torch.testing.assert_close(scored, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_all_wrong_values_are_named_at_once():
     with pytest.raises(ConfigError, match=r"cell .* unknown.*decoder .* unknown"):
         tiny_spec(cell="a", decoder="b")

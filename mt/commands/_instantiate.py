@@ -45,7 +45,8 @@ def require_values(config: DictConfig) -> None:
     except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
         text = OmegaConf.to_yaml(config.data)
         missing = [key for key in _marked_missing(config.data, "data") if key.count(".") > 1 or f"${{{key}}}" in text]
-        names = ", ".join(missing) or str(error.full_key)
+        missing = missing or [str(error.full_key)]
+        names = ", ".join(missing)
         raise ConfigError(f"no value was given for {names}: write {missing[0]}=... on the command line") from error
 
 

@@ -75,6 +75,7 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
         scheduler=build(config.scheduler),
         label_smoothing=config.label_smoothing,
         r_drop=config.r_drop,
+        minimum_risk=build(config.minimum_risk),
         identity={
             **{f"model.{name}": value for name, value in spec.to_dict().items()},
             **{f"optimizer.{name}": value for name, value in _plain(config.optimizer).items()},

@@ -11,7 +11,15 @@ from mt.errors import EvaluationError, did_you_mean
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
-__all__ = ["METRICS", "VALIDATION_BLEU", "MetricScore", "check_metrics", "score_corpus", "text_warnings"]
+__all__ = [
+    "METRICS",
+    "VALIDATION_BLEU",
+    "MetricScore",
+    "check_metrics",
+    "score_corpus",
+    "sentence_bleu",
+    "text_warnings",
+]
 
 METRICS = ("bleu", "chrf", "ter")
 VALIDATION_BLEU = "validation/bleu"
@@ -72,6 +80,17 @@ def score_corpus(
         score = metric.corpus_score(hypotheses, [references]).score
         scores.append(MetricScore(name, float(score), str(metric.get_signature())))
     return scores
+
+
+def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
+    """Score each raw hypothesis against its reference, from 0 to 100, with the effective order that sacrebleu advises."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(effective_order=True)
+    return [
+        metric.sentence_score(hypothesis, [reference]).score
+        for hypothesis, reference in zip(hypotheses, references, strict=True)
+    ]
 
 
 def text_warnings(hypotheses: Sequence[str], references: Sequence[str]) -> list[str]:

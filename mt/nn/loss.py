@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 __all__ = ["Loss", "cross_entropy", "log_probabilities", "r_drop"]
 
@@ -65,7 +66,7 @@ def r_drop(
 def log_probabilities(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
     """Return the log-probability of each target, [M], nats, float32 at least: what `cross_entropy` sums, with its sign.
 
-    For inference: the logits exist a few hundred rows at a time, unless a gradient is asked for.
+    The logits exist a few hundred rows at a time; where a gradient is asked for they are formed once more.
 
     Args:
         features: see `cross_entropy`.
@@ -74,12 +75,18 @@ def log_probabilities(features: Tensor, weight: Tensor, bias: Tensor, targets: T
         targets: token ids, [M].
     """
     dtype = torch.promote_types(features.dtype, torch.float32)
+
+    def judged(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        return -functional.cross_entropy(functional.linear(features, weight, bias).to(dtype), targets, reduction="none")
+
+    if torch.is_grad_enabled():
+        judged = partial(checkpoint, judged, use_reentrant=False, preserve_rng_state=False)
     rows = _rows(CHUNK_ELEMENTS // len(weight))
-    found = [features.new_empty(0, dtype=dtype)]
-    for begin in range(0, len(features), rows):
-        logits = functional.linear(features[begin : begin + rows], weight, bias).to(dtype)
-        found.append(-functional.cross_entropy(logits, targets[begin : begin + rows], reduction="none"))
-    return torch.cat(found)
+    found = (
+        judged(features[begin : begin + rows], weight, bias, targets[begin : begin + rows])
+        for begin in range(0, len(features), rows)
+    )
+    return torch.cat([features.new_empty(0, dtype=dtype), *found])
 
 
 class _Judged(NamedTuple):

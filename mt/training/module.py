@@ -24,6 +24,7 @@ from mt.search import Greedy, decode, length_limit
 from mt.text.symbols import PAD
 from mt.text.tokenizer import Tokenizer
 from mt.torch_model import TorchModel
+from mt.training.risk import MinimumRisk
 from mt.training.schedules import Schedule
 
 __all__ = ["Sample", "TranslationModule"]
@@ -60,6 +61,7 @@ class TranslationModule(pl.LightningModule):
         scheduler: takes the optimizer.
         label_smoothing: see `mt.nn.loss.cross_entropy`.
         r_drop: weight of the divergence between two passes, see `mt.nn.loss.r_drop`; 0 makes one pass.
+        minimum_risk: ends the training by lowering the expected cost of what search finds; None does not.
         identity: plain values that a checkpoint must share with the run that continues it.
         seed: dropout masks depend on (seed, rank, epoch, batch) alone, so that a resumed run draws the same ones.
     """
@@ -74,6 +76,7 @@ class TranslationModule(pl.LightningModule):
         identity: dict[str, Any],
         label_smoothing: float = 0.1,
         r_drop: float = 0.0,
+        minimum_risk: MinimumRisk | None = None,
         seed: int = 1,
     ) -> None:
         super().__init__()
@@ -89,6 +92,7 @@ class TranslationModule(pl.LightningModule):
         self.scheduler = scheduler
         self.label_smoothing = label_smoothing
         self.r_drop = r_drop
+        self.minimum_risk = minimum_risk
         self.seed = seed
         self.signature = ""
         """Of the last validation BLEU."""
@@ -153,13 +157,18 @@ class TranslationModule(pl.LightningModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean loss per target token over the batches of all ranks."""
+        """Return the mean loss per target token over the batches of all ranks, and the mean risk per sentence if it is time."""
         loss = self._loss(batch, label_smoothing=self.label_smoothing, r_drop_alpha=self.r_drop)
         tokens = (batch.tgt_out != PAD).sum()
         self._require_finite(loss.objective, "loss")
         self.log("train/loss", loss.cross_entropy / tokens, prog_bar=True, batch_size=len(batch.src))
-        # DDP averages over ranks, which hold different numbers of tokens: divide by their mean instead of our own
-        return loss.objective / self._gathered(tokens).float().mean()
+        objective = self._mean(loss.objective, tokens)
+        if self.minimum_risk and self.global_step >= self.minimum_risk.from_step:
+            risk = self.minimum_risk(self.model, batch, self.target_tokenizer)
+            self._require_finite(risk, "risk")
+            self.log("train/risk", risk.detach() / len(batch.src), prog_bar=True, batch_size=len(batch.src))
+            objective = self.minimum_risk.likelihood * objective + self._mean(risk, tokens.new_tensor(len(batch.src)))
+        return objective
 
     def configure_gradient_clipping(
         self,
@@ -217,6 +226,10 @@ class TranslationModule(pl.LightningModule):
         for scheduler in self._schedulers():
             if isinstance(scheduler, ReduceLROnPlateau) and not self.trainer.sanity_checking:
                 scheduler.step(bleu.score)
+
+    def _mean(self, total: Tensor, count: Tensor) -> Tensor:
+        # DDP averages over ranks, which hold different counts: divide by their mean instead of our own
+        return total / self._gathered(count).float().mean()
 
     def _gathered(self, value: Tensor) -> Tensor:
         """Return the value of every rank, [ranks]."""

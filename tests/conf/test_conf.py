@@ -61,6 +61,8 @@ def test_every_choice_composes(choice):
     extra = MISSING if group == "data" and name in ("files", "hub") else []
     if choice in ("data=table", "data=jsonl", "data=parquet"):
         extra = ["data.train.path=a.tsv", "data.validation.path=b.tsv"]
+    if group == "minimum_risk":
+        extra = ["minimum_risk.from_step=10"]
     if choice == "data=base":
         return  # what the others build on
     extra = [override for override in extra if not (name == "files" and "name" in override)]
@@ -70,7 +72,7 @@ def test_every_choice_composes(choice):
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if group == "trainer" and name in ("gpu", "ddp"):
         return  # needs a GPU to be built
-    if group in ("tokenizer", "search", "callbacks", "logger", "trainer"):
+    if group in ("tokenizer", "search", "callbacks", "logger", "minimum_risk", "trainer"):
         build(config[group])
     if group in ("model", "recipe", "ablation"):
         spec = build(config.model, source_vocabulary=50, target_vocabulary=50)

@@ -6,7 +6,7 @@ import pytest
 import sacrebleu
 
 from mt.errors import EvaluationError
-from mt.evaluation.metrics import METRICS, score_corpus, text_warnings
+from mt.evaluation.metrics import METRICS, score_corpus, sentence_bleu, text_warnings
 
 REFERENCES = [
     "Der alte Hund schläft im Garten.",
@@ -39,6 +39,16 @@ def test_signatures_say_how() -> None:
 def test_scores_come_in_the_order_asked_for() -> None:
     assert [score.name for score in score_corpus(HYPOTHESES, REFERENCES)] == list(METRICS)
     assert [score.name for score in score_corpus(HYPOTHESES, REFERENCES, metrics=["ter", "bleu"])] == ["ter", "bleu"]
+
+
+def test_sentences_equal_sacrebleu() -> None:
+    expected = [
+        sacrebleu.sentence_bleu(hypothesis, [reference]).score
+        for hypothesis, reference in zip(HYPOTHESES, REFERENCES, strict=True)
+    ]
+    assert sentence_bleu(HYPOTHESES, REFERENCES) == expected
+    assert expected[2] == pytest.approx(100)
+    assert sentence_bleu([""], REFERENCES[:1]) == [0]
 
 
 def test_perfect_translations() -> None:

@@ -127,6 +127,11 @@ def test_log_probabilities_are_those_that_the_loss_sums(problem):
     assert found.sum().item() == pytest.approx(-cross_entropy(*problem).cross_entropy.item(), rel=1e-12)
 
 
+def test_gradients_of_log_probabilities(problem):
+    *inputs, targets = problem
+    assert torch.autograd.gradcheck(lambda f, w, b: log_probabilities(f, w, b, targets), inputs)
+
+
 def test_log_probabilities_of_nothing_and_of_half_precision(problem):
     features, weight, bias, targets = (part.detach() for part in problem)
     assert log_probabilities(features[:0], weight, bias, targets[:0]).shape == (0,)

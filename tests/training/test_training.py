@@ -112,6 +112,7 @@ def assert_identical(a, b, where=""):
         ("plateau", 7, 1, ""),
         ("plateau", 5, 2, "tokenizer.model_type=bpe tokenizer.sampling=0.3"),
         ("plateau", 7, 1, "callbacks=ema"),
+        ("cosine", 7, 1, "callbacks=ema minimum_risk=bleu minimum_risk.from_step=6 minimum_risk.candidates=3"),
         ("cosine", 5, 2, "callbacks=ema callbacks.ema.update_every_n_steps=2 callbacks.ema.update_starting_at_step=2"),
     ],
 )
@@ -214,6 +215,20 @@ def test_training_lowers_the_loss(run):
     losses = [float(row[header.index("validation/loss")]) for row in rows if row[header.index("validation/loss")]]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] - 0.2
+
+
+def test_a_finished_run_can_go_on_by_its_risk(run):
+    run("risky", "trainer.max_steps=8", "scheduler=cosine")
+    risk = ["minimum_risk=bleu", "minimum_risk.from_step=10", "minimum_risk.candidates=3"]
+    schedule = ["scheduler=cosine", "scheduler.total_steps=8", "scheduler.final_share=0.1"]
+    folder = run("risky", "trainer.max_steps=14", "ckpt_path=last", *risk, *schedule)
+    header, *rows = (line.split(",") for line in (folder / "logs/csv/version_1/metrics.csv").read_text().splitlines())
+    logged = [dict(zip(header, row, strict=True)) for row in rows]
+    risks = {int(row["step"]): row["train/risk"] for row in logged if row["train/loss"]}
+    assert risks.keys() == {9, 11, 13}
+    assert not risks[9]
+    assert 0 < float(risks[11]) <= 1
+    assert 0 < float(risks[13]) <= 1
 
 
 def test_early_stopping_ends_the_run(run):
@@ -506,13 +521,14 @@ def test_a_full_disk_ends_with_one_message_and_a_whole_checkpoint(run, tmp_path,
         ("optimizer.lr=-1", "optimizer or scheduler cannot be built: Invalid learning rate"),
         ("+optimizer.momentum=1", "unexpected keyword argument 'momentum'"),
         ("trainer.max_steps=-1", r"total_steps is -1: set trainer.max_steps"),
+        ("minimum_risk=bleu minimum_risk.from_step=1.5", "minimum_risk.from_step must be a whole number of at least 0"),
         ("trainer.precision=float99", r"pytorch_lightning.Trainer cannot be built: .*float99"),
         ("trainer.gradient_clip_val=x", r"pytorch_lightning.Trainer cannot be built: .*gradient_clip_val"),
     ],
 )
 def test_wrong_settings_end_before_training(run, override, message):
     with pytest.raises(ConfigError, match=message):
-        run("wrong", "scheduler=cosine", override)
+        run("wrong", "scheduler=cosine", *override.split())
 
 
 def test_sentences_of_validation_are_kept_in_order(run, monkeypatch):
