@@ -91,18 +91,20 @@ def test_the_gradient_is_that_of_fixed_candidates(make, pairs, tokenizers):
 
 
 @pytest.mark.parametrize("decoder", ["parallel", "conditional"])
-def test_training_lowers_the_risk(make, pairs, tokenizers, decoder):
+def test_training_lowers_the_risk_of_what_was_found(make, pairs, tokenizers, decoder, monkeypatch):
     model = make(decoder=decoder)
-    settings = MinimumRisk(from_step=0, candidates=6)
+    found = candidates(model.eval(), pairs, 6)
+    monkeypatch.setattr("mt.training.risk.decode", lambda *_, **__: found)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
     risks = []
-    for _ in range(25):
-        risk = settings(model, pairs, tokenizers.target)
+    for _ in range(15):
+        risk = MinimumRisk(from_step=0, candidates=6)(model, pairs, tokenizers.target)
         risks.append(risk.item())
         optimizer.zero_grad()
         risk.backward()
         optimizer.step()
-    assert np.mean(risks[-5:]) < np.mean(risks[:5]) - 0.1
+    assert risks[-1] < risks[0] - 0.1
+    assert max(risks[1:]) < risks[0]
 
 
 def test_the_search_is_without_dropout_and_leaves_training_mode_and_random_state(make, pairs, tokenizers, monkeypatch):
