@@ -494,7 +494,7 @@ def test_a_loss_that_is_not_finite_names_the_lines(run, monkeypatch):
         lambda *arguments, **options: loss(*arguments, **options)._replace(objective=torch.tensor(torch.nan)),
     )
     with pytest.raises(TrainingError, match=r"the loss of step 1 is not finite.*pairs of lines \d+, \d+"):
-        run("nan")
+        run("nan", "data.tokens_per_batch=600", "data.bucket_width=100")
 
 
 def test_a_full_disk_ends_with_one_message_and_a_whole_checkpoint(run, tmp_path, monkeypatch, capsys, cache):
