@@ -93,12 +93,13 @@ def test_the_gradient_is_that_of_fixed_candidates(make, pairs, tokenizers):
 @pytest.mark.parametrize("decoder", ["parallel", "conditional"])
 def test_training_lowers_the_risk_of_what_was_found(make, pairs, tokenizers, decoder, monkeypatch):
     model = make(decoder=decoder)
+    settings = MinimumRisk(from_step=0, candidates=6)
     found = candidates(model.eval(), pairs, 6)
     monkeypatch.setattr("mt.training.risk.decode", lambda *_, **__: found)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
     risks = []
     for _ in range(15):
-        risk = MinimumRisk(from_step=0, candidates=6)(model, pairs, tokenizers.target)
+        risk = settings(model, pairs, tokenizers.target)
         risks.append(risk.item())
         optimizer.zero_grad()
         risk.backward()
