@@ -29,7 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def quality(
     data: Annotated[Path, typer.Option(help="Multi30k: train.en.gz, train.de.gz, val.en.gz, val.de.gz.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings of mt-train beside experiment=multi30k_en_de.")
+        list[str] | None, typer.Argument(help="Settings of mt-train beside recipe=tiny data=multi30k.")
     ] = None,
     minutes: Annotated[
         str, typer.Option(help="Of training, after which the peers are judged; the last ends it.")
@@ -48,7 +48,7 @@ def quality(
     """Train mt, JoeyNMT and OpenNMT-py, one after the other, and judge them on the way.
 
     BLEU: sacrebleu's default, on the validation part, greedy search, for everybody. mt is judged whenever mt-train
-    validates (experiment=multi30k_en_de, and what OVERRIDES change), the peers after the given minutes, with the
+    validates (recipe=tiny data=multi30k, and what OVERRIDES change), the peers after the given minutes, with the
     settings of mtbench/PEER.yaml and, for this data, PEER_tuned.yaml.
 
     minutes: from the first training step on; neither validating nor saving is counted, for anybody. The time to a BLEU
@@ -98,8 +98,8 @@ def _mt_curve(work: Work, data: Path, overrides: list[str], threads: int) -> lis
     place = work.folder / "mt"
     console.print(f"training mt into {place} ...")
     command = [
-        *(sys.executable, "-m", "mt.commands.train", "experiment=multi30k_en_de", f"data.root='{data.resolve()}'"),
-        *("run_dir=run", "+callbacks.curve._target_=mtbench.mt_curve.NoteCurve", *overrides),
+        *(sys.executable, "-m", "mt.commands.train", "recipe=tiny", "data=multi30k", f"data.root='{data.resolve()}'"),
+        *("trainer=cpu", "run_dir=run", "+callbacks.curve._target_=mtbench.mt_curve.NoteCurve", *overrides),
     ]
     run_to_its_end("mt-train", command, folder=place, threads=threads)
     lines = (place / CURVE).read_text(encoding="utf-8").splitlines()
