@@ -29,6 +29,11 @@ from mt.training.schedules import Schedule
 
 __all__ = ["Sample", "TranslationModule"]
 
+AFTER_DIVERGENCE = (
+    "start afresh with a lower optimizer.lr, or with trainer.precision=32-true. The best model so far and the last "
+    "checkpoint are kept, if there were any"
+)
+
 
 class Sample(NamedTuple):
     """One validated sentence pair; sorts by its place in the corpus."""
@@ -198,7 +203,9 @@ class TranslationModule(pl.LightningModule):
         limits = length_limit(src_lengths)
         found = decode(TorchModel(self.model), src, src_lengths, strategy=Greedy(), max_length=limits)
         if not all(found):
-            raise TrainingError("the weights are not finite any more: start afresh with a lower optimizer.lr")
+            raise TrainingError(
+                f"the weights are not finite any more after step {self.global_step}, and translate nothing: {AFTER_DIVERGENCE}"
+            )
         texts = self.target_tokenizer.decode([list(hypotheses[0].ids) for hypotheses in found])
         self._validated.samples += map(Sample, batch.lines, batch.sources, batch.references, texts)
 
@@ -248,6 +255,5 @@ class TranslationModule(pl.LightningModule):
             raise TrainingError(
                 f"the {name} of step {self.global_step + 1} is not finite, and training on would ruin the model. Its "
                 f"batch held the training pairs of lines {', '.join(map(str, sorted(self._lines)))}. Look for broken "
-                "text there; else start afresh with a lower optimizer.lr, or with trainer.precision=32-true. The best "
-                "model so far and the last checkpoint are kept, if there were any"
+                f"text there; else {AFTER_DIVERGENCE}"
             )

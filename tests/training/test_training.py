@@ -21,7 +21,6 @@ from mt.averaging import average_models, kept_checkpoints
 from mt.commands import train as command
 from mt.errors import ConfigError, TrainingError
 from mt.evaluation.metrics import score_corpus
-from mt.model import Seq2Seq
 from mt.model_folder import load_model
 from mt.scoring import Scorer
 from mt.search import DecodingOptions
@@ -486,15 +485,21 @@ def test_checkpoints_hold_plain_data_only(run):
         torch.load(path, weights_only=True)
 
 
-def test_a_loss_that_is_not_finite_names_the_lines(run, monkeypatch):
-    loss = Seq2Seq.loss
-    monkeypatch.setattr(
-        Seq2Seq,
-        "loss",
-        lambda *arguments, **options: loss(*arguments, **options)._replace(objective=torch.tensor(torch.nan)),
-    )
-    with pytest.raises(TrainingError, match=r"the loss of step 1 is not finite.*pairs of lines \d+, \d+"):
-        run("nan", "data.tokens_per_batch=600", "data.bucket_width=100")
+OVERFLOWING = ["optimizer.lr=1e38", "scheduler=constant", "scheduler.warmup_steps=0", "trainer.gradient_clip_val=null"]
+
+
+def test_a_loss_that_overflows_names_the_lines(run):
+    with pytest.raises(TrainingError, match=r"the loss of step 2 is not finite.*pairs of lines \d+, \d+.*optimizer.lr"):
+        run("nan", "data.tokens_per_batch=600", "data.bucket_width=100", *OVERFLOWING)
+
+
+def test_weights_that_overflow_before_a_validation_are_not_kept(run, tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"not finite any more after step 1, and translate nothing: start.*optimizer.lr"
+    ):
+        run("inf", "trainer.val_check_interval=1", *OVERFLOWING)
+    assert not list((tmp_path / "inf").rglob("*.ckpt"))
+    assert not (tmp_path / "inf" / "model").exists()
 
 
 def test_a_full_disk_ends_with_one_message_and_a_whole_checkpoint(run, tmp_path, monkeypatch, capsys, cache):
