@@ -87,6 +87,7 @@ def train(config: DictConfig, overrides: Sequence[str] = ()) -> float | None:
             "data.fingerprint": fingerprint,
             "tokenizer.fingerprint": tokenizers.fingerprint,
             "tokenizer.sampling": data.tokenizer.sampling,
+            "tokenizer.sample_target": data.tokenizer.sample_target,
         },
         seed=config.seed,
     )

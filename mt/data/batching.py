@@ -47,24 +47,28 @@ class BatchPlan(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SubwordSampling:
-    """Cuts the text of a batch at random, on both sides (Kudo 2018; Provilkov et al. 2020).
+    """Cuts the text of a batch at random (Kudo 2018; Provilkov et al. 2020).
 
     Args:
         tokenizers: of both sides.
         strength: see `Tokenizer.sample`.
+        target: whether the target side, too.
         max_length: most pieces; a text that is cut into more keeps its best cut.
     """
 
     tokenizers: TokenizerPair
     strength: float
+    target: bool
     max_length: int
 
     def __call__(self, columns: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Return the columns of a corpus with `src` and `tgt` drawn anew, which depends on them and the seed alone."""
+        """Return the columns of a corpus with `src`, and `tgt` if it is asked for, drawn anew, which depends on them and the seed alone."""
         src_seed, tgt_seed = np.random.default_rng(seed).integers(2**32 - 1, size=2).tolist()
         src = self._draw(self.tokenizers.source, columns["source"], columns["src"], src_seed)
-        tgt = self._draw(self.tokenizers.target, columns["target"], columns["tgt"], tgt_seed)
-        return {**columns, "src": src, "tgt": tgt}
+        drawn = {**columns, "src": src}
+        if self.target:
+            drawn["tgt"] = self._draw(self.tokenizers.target, columns["target"], columns["tgt"], tgt_seed)
+        return drawn
 
     def _draw(self, tokenizer: Tokenizer, texts: list[str], best: list[list[int]], seed: int) -> list[list[int]]:
         drawn = tokenizer.sample(texts, strength=self.strength, seed=seed)

@@ -49,6 +49,7 @@ class TokenizerSettings:
             or "identity"
         max_training_sentences: a larger text is sampled down to this number of lines
         sampling: strength of the random cuts of training, see `Tokenizer.sample`; 0: always the best cut
+        sample_target: whether the target side is cut at random, too
 
     Raises:
         ConfigError: settings are wrong; names all of them
@@ -63,6 +64,7 @@ class TokenizerSettings:
     normalization: str = "nmt_nfkc"
     max_training_sentences: int = 1_000_000
     sampling: float = 0.0
+    sample_target: bool = True
 
     def __post_init__(self) -> None:
         if wrong := list(self._problems()):
@@ -74,7 +76,7 @@ class TokenizerSettings:
             yield f"  model_type: unknown {self.model_type!r}. {did_you_mean(str(self.model_type), MODEL_TYPES)}"
         if self.normalization not in NORMALIZATIONS:
             yield f"  normalization: unknown {self.normalization!r}. {did_you_mean(str(self.normalization), NORMALIZATIONS)}"
-        for name in ("joint", "byte_fallback"):
+        for name in ("joint", "byte_fallback", "sample_target"):
             if not isinstance(getattr(self, name), bool):
                 yield f"  {name}: must be true or false, got {getattr(self, name)!r}"
         coverage = self.character_coverage
@@ -152,7 +154,8 @@ def _column(corpus: ParallelText, name: str) -> Iterator[str]:
 def _fingerprint(corpus: ParallelText, settings: TokenizerSettings) -> str:
     import sentencepiece
 
-    of_training = {name: value for name, value in asdict(settings).items() if name != "sampling"}
+    of_use = "sampling", "sample_target"
+    of_training = {name: value for name, value in asdict(settings).items() if name not in of_use}
     digest = hashlib.sha256(json.dumps([of_training, sentencepiece.__version__]).encode())
     for batch in corpus.iter(batch_size=10_000):
         digest.update(json.dumps([batch["source"], batch["target"]], ensure_ascii=False).encode())

@@ -86,7 +86,12 @@ class TranslationDataModule(pl.LightningDataModule):
             encoded.append(corpus)
         self._corpora = encoded[0], encoded[1]
         if strength := self.tokenizer.sampling:
-            self._sampling = SubwordSampling(tokenizers=tokenizers, strength=strength, max_length=self.max_length)
+            self._sampling = SubwordSampling(
+                tokenizers=tokenizers,
+                strength=strength,
+                target=self.tokenizer.sample_target,
+                max_length=self.max_length,
+            )
         return tokenizers
 
     @property

@@ -1,5 +1,7 @@
 """Batches by tokens: every row once, within budget, resumable, shared fairly among ranks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -167,7 +169,9 @@ def sampled(request):
     tokenizers = train_tokenizers(source, target, TokenizerSettings(model_type=model_type, vocab_size=40, joint=False))
     columns = {"source": source, "target": target, "line": list(range(60))}
     columns |= {"src": tokenizers.source.encode(source), "tgt": tokenizers.target.encode(target)}
-    return Dataset.from_dict(columns), SubwordSampling(tokenizers=tokenizers, strength=strength, max_length=100)
+    return Dataset.from_dict(columns), SubwordSampling(
+        tokenizers=tokenizers, strength=strength, target=True, max_length=100
+    )
 
 
 def ids(batches):
@@ -223,8 +227,19 @@ def test_both_sides_draw_apart(sampled):
     text = list(corpus["source"])
     same = {"source": text, "target": text, "src": source.encode(text), "tgt": source.encode(text)}
     tokenizers = type(sampling.tokenizers)(source=source, target=source)
-    drawn = SubwordSampling(tokenizers=tokenizers, strength=sampling.strength, max_length=100)(same, seed=1)
+    drawn = SubwordSampling(tokenizers=tokenizers, strength=sampling.strength, target=True, max_length=100)(
+        same, seed=1
+    )
     assert drawn["src"] != drawn["tgt"]
+
+
+def test_the_target_side_may_keep_its_best_cuts(sampled):
+    corpus, sampling = sampled
+    plan = BatchPlan(list(range(60)), seed=1)
+    both, source_only = (
+        ids([EncodedPairs(corpus, replace(sampling, target=target))[plan]]) for target in (True, False)
+    )
+    assert source_only == {line: (both[line][0], corpus["tgt"][line]) for line in range(60)}
 
 
 def test_what_is_cut_into_too_many_pieces_keeps_its_best_cut(sampled):
@@ -232,7 +247,9 @@ def test_what_is_cut_into_too_many_pieces_keeps_its_best_cut(sampled):
     plan = BatchPlan(list(range(60)), seed=1)
     free = ids([EncodedPairs(corpus, sampling)[plan]])
     longest = max(len(side) for line in free.values() for side in line) - 3
-    limited = SubwordSampling(tokenizers=sampling.tokenizers, strength=sampling.strength, max_length=longest)
+    limited = SubwordSampling(
+        tokenizers=sampling.tokenizers, strength=sampling.strength, target=True, max_length=longest
+    )
     for line, sides in ids([EncodedPairs(corpus, limited)[plan]]).items():
         for drawn, side, column in zip(free[line], sides, ("src", "tgt"), strict=True):
             assert side == (drawn if len(drawn) <= longest else corpus[line][column])

@@ -56,12 +56,14 @@ def test_all_wrong_settings_are_reported_together():
             user_defined_symbols=["<s>", "<x>", "<x>"],
             max_training_sentences=0,
             sampling=-0.1,
+            sample_target=1,
         )
     assert str(caught.value).splitlines() == [
         "tokenizer settings:",
         "  model_type: unknown 'bpee'. Did you mean 'bpe'? Valid: bpe, char, unigram.",
         "  normalization: unknown 'nfkd'. Did you mean 'nfkc'? Valid: identity, nfkc, nfkc_cf, nmt_nfkc, nmt_nfkc_cf.",
         "  joint: must be true or false, got 'yes'",
+        "  sample_target: must be true or false, got 1",
         "  character_coverage: must be above 0 and at most 1, got 1.5",
         "  sampling: must be at least 0 (off) and at most 1, got -0.1",
         "  user_defined_symbols: reserved or given twice: <s>, <x>",
@@ -193,7 +195,7 @@ def test_cache_hit(tmp_path: Path, trainings, caplog):
 
 def test_sampling_needs_no_other_model(tmp_path: Path, trainings):
     first = load_or_train(CORPUS, SETTINGS, tmp_path)
-    assert load_or_train(CORPUS, TokenizerSettings(vocab_size=60, sampling=0.2), tmp_path) == first
+    assert load_or_train(CORPUS, TokenizerSettings(vocab_size=60, sampling=0.2, sample_target=False), tmp_path) == first
     assert len(trainings) == 1
 
 

@@ -18,11 +18,13 @@ CORPUS = {
 def serve(tmp_path):
     """The batches of training and validation, and the corpus in its best cut by line."""
 
-    def load(sampling, bucket_width=1):
+    def load(sampling, bucket_width=1, sample_target=True):
         data = TranslationDataModule(
             train=lambda: Dataset.from_dict(CORPUS),
             validation=lambda: Dataset.from_dict(CORPUS),
-            tokenizer=TokenizerSettings(model_type="bpe", vocab_size=30, sampling=sampling),
+            tokenizer=TokenizerSettings(
+                model_type="bpe", vocab_size=30, sampling=sampling, sample_target=sample_target
+            ),
             max_length=40,
             tokens_per_batch=60,
             bucket_width=bucket_width,
@@ -56,3 +58,10 @@ def test_only_training_samples_its_cuts_and_only_on_demand(serve):
     assert cut(train) == cut(validation) == cut(validated) == best_cut
     assert sum(ids != best_cut[line] for line, ids in cut(sampled).items()) > 20
     assert [batch.lines for batch in sampled] == [batch.lines for batch in train]
+
+
+def test_the_target_side_is_sampled_too_unless_forbidden(serve):
+    (train, *_), (both, *_), (source, *_) = serve(0.0), serve(0.3), serve(0.3, sample_target=False)
+    assert [batch.src.tolist() for batch in source] == [batch.src.tolist() for batch in both]
+    targets = [[batch.tgt_out.tolist() for batch in batches] for batches in (train, both, source)]
+    assert targets[2] == targets[0] != targets[1]

@@ -434,9 +434,10 @@ def test_settings_that_a_checkpoint_would_silently_override_are_refused(run):
     run("same", "trainer.max_steps=2", "tokenizer.model_type=bpe")
     names = (
         "optimizer.lr was 0.001 and is 0.5, data.tokens_per_batch was 150 and is 160, data.bucket_width was 1 and is 2, "
-        "tokenizer.sampling was 0.0 and is 0.1"
+        "tokenizer.sampling was 0.0 and is 0.1, tokenizer.sample_target was True and is False"
     )
-    changed = ["optimizer.lr=0.5", "data.tokens_per_batch=160", "data.bucket_width=2", "tokenizer.sampling=0.1"]
+    changed = ["optimizer.lr=0.5", "data.tokens_per_batch=160", "data.bucket_width=2"]
+    changed += ["tokenizer.sampling=0.1", "tokenizer.sample_target=false"]
     with pytest.raises(TrainingError, match=rf"\({names}\)"):
         run("same", "ckpt_path=last", "tokenizer.model_type=bpe", *changed)
 
