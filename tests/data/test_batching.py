@@ -207,6 +207,7 @@ def test_every_epoch_cuts_the_same_text_in_other_ways(sampled):
         assert side.decode(texts) == list(corpus[column])
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # on a machine of one core
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_resumed_loader_cuts_as_the_uninterrupted_one(sampled, num_workers):
     corpus, sampling = sampled
