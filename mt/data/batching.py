@@ -62,7 +62,7 @@ class SubwordSampling:
     max_length: int
 
     def __call__(self, columns: dict[str, Any], seed: int) -> dict[str, Any]:
-        """Return the columns of a corpus with `src`, and `tgt` if it is asked for, drawn anew, which depends on them and the seed alone."""
+        """Return the columns with `src`, and `tgt` if `target`, cut anew; they depend on the columns and the seed alone."""
         src_seed, tgt_seed = np.random.default_rng(seed).integers(2**32 - 1, size=2).tolist()
         src = self._draw(self.tokenizers.source, columns["source"], columns["src"], src_seed)
         drawn = {**columns, "src": src}

@@ -204,7 +204,8 @@ class TranslationModule(pl.LightningModule):
         found = decode(TorchModel(self.model), src, src_lengths, strategy=Greedy(), max_length=limits)
         if not all(found):
             raise TrainingError(
-                f"the weights are not finite any more after step {self.global_step}, and translate nothing: {AFTER_DIVERGENCE}"
+                f"the weights are not finite any more after step {self.global_step}, and translate nothing: "
+                f"{AFTER_DIVERGENCE}"
             )
         texts = self.target_tokenizer.decode([list(hypotheses[0].ids) for hypotheses in found])
         self._validated.samples += map(Sample, batch.lines, batch.sources, batch.references, texts)

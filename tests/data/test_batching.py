@@ -228,9 +228,7 @@ def test_both_sides_draw_apart(sampled):
     text = list(corpus["source"])
     same = {"source": text, "target": text, "src": source.encode(text), "tgt": source.encode(text)}
     tokenizers = type(sampling.tokenizers)(source=source, target=source)
-    drawn = SubwordSampling(tokenizers=tokenizers, strength=sampling.strength, target=True, max_length=100)(
-        same, seed=1
-    )
+    drawn = replace(sampling, tokenizers=tokenizers)(same, seed=1)
     assert drawn["src"] != drawn["tgt"]
 
 
@@ -248,10 +246,8 @@ def test_what_is_cut_into_too_many_pieces_keeps_its_best_cut(sampled):
     plan = BatchPlan(list(range(60)), seed=1)
     free = ids([EncodedPairs(corpus, sampling)[plan]])
     longest = max(len(side) for line in free.values() for side in line) - 3
-    limited = SubwordSampling(
-        tokenizers=sampling.tokenizers, strength=sampling.strength, target=True, max_length=longest
-    )
-    for line, sides in ids([EncodedPairs(corpus, limited)[plan]]).items():
+    limited = EncodedPairs(corpus, replace(sampling, max_length=longest))
+    for line, sides in ids([limited[plan]]).items():
         for drawn, side, column in zip(free[line], sides, ("src", "tgt"), strict=True):
             assert side == (drawn if len(drawn) <= longest else corpus[line][column])
     assert any(len(side) > longest for line in free.values() for side in line)
