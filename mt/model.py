@@ -11,7 +11,7 @@ from mt.errors import ConfigError, did_you_mean
 from mt.nn.attending import Sizes
 from mt.nn.attention import ATTENTIONS
 from mt.nn.cells import CELLS, RecurrentLayer
-from mt.nn.decoder import DECODERS, Bridge, Decoder
+from mt.nn.decoder import DECODERS, READOUTS, Bridge, Decoder
 from mt.nn.dropout import Dropout, SequenceDropout
 from mt.nn.embedding import TokenEmbedding
 from mt.nn.encoder import RecurrentEncoder
@@ -56,6 +56,8 @@ class ModelSpec:
     cell: str = "standard"
     attention: str = "additive"
     decoder: str = "parallel"
+    readout: str = "tanh"
+    """What the features are put through; folders that do not say so have a tanh."""
     transition_depth: int = 1
     """Recurrent transitions per position, of which only the first reads an input (Miceli Barone et al. 2017)."""
     residual: bool = False
@@ -105,6 +107,7 @@ class ModelSpec:
             "cell": CELLS,
             "attention": ATTENTIONS,
             "decoder": DECODERS,
+            "readout": READOUTS,
             "recurrent_init": RECURRENT_INIT,
             "tied_embeddings": TYING,
         }
@@ -273,6 +276,7 @@ def _build(spec: ModelSpec) -> Seq2Seq:
         layers=[recurrent(H + C, H) for _ in range(spec.decoder_layers - 1)],
         bridge=Bridge(summary_size=both_directions, hidden_size=H, layers=spec.decoder_layers),
         readout=nn.Linear(H + C + E, E),
+        squash=READOUTS[spec.readout](),
         dropout=dropout,
         residual=spec.residual,
     )

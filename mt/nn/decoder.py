@@ -10,7 +10,7 @@ from mt.nn.attending import AttendingLayer, AttentionalLayer, ConditionalLayer, 
 from mt.nn.attention import Memory
 from mt.nn.cells import RecurrentLayer
 
-__all__ = ["DECODERS", "Bridge", "Decoder", "DecoderState", "ForcedOutput", "StepOutput"]
+__all__ = ["DECODERS", "READOUTS", "Bridge", "Decoder", "DecoderState", "ForcedOutput", "StepOutput"]
 
 DECODERS: dict[str, Callable[..., AttendingLayer]] = {
     "parallel": ParallelLayer,
@@ -19,6 +19,9 @@ DECODERS: dict[str, Callable[..., AttendingLayer]] = {
     "input_feeding": InputFeedingLayer,
 }
 """A decoder is named after its first layer, see `mt.nn.attending`."""
+
+READOUTS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "linear": nn.Identity}
+"""What the features are put through: a tanh bounds how much each of them can say, so that it takes longer to learn."""
 
 
 class DecoderState(tuple[Tensor, ...]):
@@ -61,8 +64,8 @@ class Decoder(nn.Module):
 
     1. the attending layer reads the embedded tokens and looks at the memory: outputs s_t, contexts c_t
     2. every further recurrent layer reads [output of the layer below; c_t]   (Wu et al. 2016, section 3)
-    3. features_t = tanh(W [output of the top layer; c_t; embedding])   (Bahdanau et al. 2015, appendix A.2.2,
-       without the maxout)
+    3. features_t = f(W [output of the top layer; c_t; embedding] + b), f one of READOUTS   (with the identity Bahdanau
+       et al. 2015, appendix A.2.2, without the maxout; with tanh Sennrich et al. 2017, Nematus, section 2)
 
     N = B * K rows share the memory of B sentences.
     """
@@ -75,6 +78,7 @@ class Decoder(nn.Module):
         layers: Sequence[RecurrentLayer],
         bridge: Bridge,
         readout: nn.Linear,
+        squash: nn.Module,
         dropout: nn.Module,
         residual: bool,
     ) -> None:
@@ -84,6 +88,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(layers)  # type: ignore[arg-type]
         self.bridge = bridge
         self.readout = readout
+        self.squash = squash
         self.dropout = dropout
         self.residual = residual
 
@@ -125,4 +130,5 @@ class Decoder(nn.Module):
         return ForcedOutput(self.dropout(self._features(x, contexts, embedded)), attention)
 
     def _features(self, output: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
-        return torch.tanh(self.readout(torch.cat([output, context, embedded], dim=-1)))
+        features: Tensor = self.squash(self.readout(torch.cat([output, context, embedded], dim=-1)))
+        return features

@@ -24,6 +24,7 @@ VARIANTS = [
     {"attention": "general", "decoder_layers": 3, "residual": True},
     *({"decoder": decoder, "source_bridging": True} for decoder in sorted(DECODERS)),
     {"attention": "dot", "decoder_size": 14, "source_bridging": True},
+    *({"decoder": decoder, "readout": "linear"} for decoder in sorted(DECODERS)),
 ]
 
 
@@ -118,9 +119,12 @@ class TestEquations:
 
     @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-4)])
     @pytest.mark.parametrize("decoder", ["parallel", "attentional", "conditional", "input_feeding"])
+    @pytest.mark.parametrize("readout", ["tanh", "linear"])
     @pytest.mark.parametrize(("residual", "bridging"), [(False, False), (True, False), (False, True)])
-    def test_decoder(self, decoder, residual, bridging, batch, dtype, tolerance):
-        spec = tiny_spec(encoder_layers=1, decoder=decoder, residual=residual, source_bridging=bridging)
+    def test_decoder(self, decoder, residual, bridging, readout, batch, dtype, tolerance):
+        spec = tiny_spec(
+            encoder_layers=1, decoder=decoder, residual=residual, source_bridging=bridging, readout=readout
+        )
         model = build_model(spec).to(dtype).eval()
         src, lengths = batch
         encoded = model.encoder(src, lengths)
@@ -129,6 +133,7 @@ class TestEquations:
         for row, length in enumerate(lengths):
             values, summary = encode(w, src[row, :length], bridging=bridging)
             expected = decode(w, decoder, TGT_IN[row], values, summary, residual=residual)
+            expected = np.tanh(expected) if readout == "tanh" else expected
             error = np.abs(features[row].detach().double().numpy() - expected).max()
             assert error <= tolerance * np.abs(expected).max()
 
@@ -180,5 +185,5 @@ def decode(w, decoder, tgt_in, values, summary, *, residual):
         upper = move("decoder.layers.0", np.concatenate([output, context]), upper)
         top = output + upper if residual else upper
         seen = np.concatenate([top, context, x])
-        features.append(np.tanh(w["decoder.readout.weight"] @ seen + w["decoder.readout.bias"]))
+        features.append(w["decoder.readout.weight"] @ seen + w["decoder.readout.bias"])
     return np.array(features)

@@ -28,6 +28,7 @@ MODELS = {
         "attention": "general",
         "decoder": "input_feeding",
         "source_bridging": True,
+        "readout": "linear",
         **ONE_LAYER,
     },
     "min_gru, scaled_dot, parallel": {"cell": "min_gru", "attention": "scaled_dot", "tied_embeddings": "none"},
