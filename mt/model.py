@@ -276,7 +276,7 @@ def _build(spec: ModelSpec) -> Seq2Seq:
         layers=[recurrent(H + C, H) for _ in range(spec.decoder_layers - 1)],
         bridge=Bridge(summary_size=both_directions, hidden_size=H, layers=spec.decoder_layers),
         readout=nn.Linear(H + C + E, E),
-        squash=READOUTS[spec.readout](),
+        activation=READOUTS[spec.readout](),
         dropout=dropout,
         residual=spec.residual,
     )

@@ -78,7 +78,7 @@ class Decoder(nn.Module):
         layers: Sequence[RecurrentLayer],
         bridge: Bridge,
         readout: nn.Linear,
-        squash: nn.Module,
+        activation: nn.Module,
         dropout: nn.Module,
         residual: bool,
     ) -> None:
@@ -88,7 +88,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(layers)  # type: ignore[arg-type]
         self.bridge = bridge
         self.readout = readout
-        self.squash = squash
+        self.activation = activation
         self.dropout = dropout
         self.residual = residual
 
@@ -130,5 +130,5 @@ class Decoder(nn.Module):
         return ForcedOutput(self.dropout(self._features(x, contexts, embedded)), attention)
 
     def _features(self, output: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
-        features: Tensor = self.squash(self.readout(torch.cat([output, context, embedded], dim=-1)))
+        features: Tensor = self.activation(self.readout(torch.cat([output, context, embedded], dim=-1)))
         return features
